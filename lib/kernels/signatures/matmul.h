@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrix multiplication from packed panels: y[t][r] = sum over k of w[r][k] * x[t][k], and the rounding of activations
+// to int8 that integer weights ask for. The layouts and the order of operations are docs/numerics.md, sections 2-4.
+#pragma once
+
+#include "kernels/types.h"
+
+namespace inlay::kernels {
+
+// A panel is 16 output rows; lane = row in every tier.
+inline constexpr int kPanelRows = 16;
+// K of integer types is walked in blocks of 32; a row of activations has an even number of them (padded with zeros),
+// because two blocks' scales of 16 rows fill one 64-byte line of a panel.
+inline constexpr int kBlock = 32;
+
+// Activations of one or more tokens. Integer weights read q d sd n128 s16; float weights read x.
+// All are [n_tokens, ...] with the strides below; blocks past K hold q = 0, d = 0, sums 0.
+struct ActView {
+    const int8_t *q;      // [n, ldq] round-half-even(x * (127 / amax)), |q| <= 127
+    const float *d;       // [n, ldb] amax / 127 of each block; NaN when the block holds NaN or Inf (then q = 0)
+    const float *sd;      // [n, ldb] float(sum q) * d
+    const int32_t *n128;  // [n, ldb] -128 * sum q: what an accumulator of weights stored + 128 starts from
+    const int16_t *s16;   // [n, 2 * ldb] sum q over each half block
+    const float *x;       // [n, ldx]
+    int64_t ldq, ldb, ldx;
+};
+
+// The same memory, to be written.
+struct ActRows {
+    int8_t *q;
+    float *d;
+    float *sd;
+    int32_t *n128;
+    int16_t *s16;
+    int64_t ldq, ldb;
+};
+
+// Rounds tokens [0, n) of x [n, ldx], cols values each, to int8 per 32. No aliasing; out's bases are 64-byte aligned.
+using QuantizeFn = void(const float *x, int64_t ldx, int64_t n, int64_t cols, const ActRows *out) noexcept;
+
+struct MatmulArgs {
+    const uint8_t *panels;  // first panel to compute, 64-byte aligned
+    int64_t panel_bytes;
+    int64_t n_panels;
+    int64_t cols;           // K of the matrix; panels hold it padded by their type's rule
+    ActView act;            // of the first token
+    int64_t n_tokens;
+    float *y;               // [n_tokens, ldy], rows of all n_panels * 16 columns... but the last panel may be short:
+    int64_t ldy;
+    int64_t n_rows;         // columns of y to write, > (n_panels - 1) * 16, <= n_panels * 16
+    const float *add;       // [n_tokens, ld_add] or null: y = add + (w x), one rounded f32 addition at the end; may be y
+    int64_t ld_add;
+    void *scratch;          // matmul_scratch_bytes() of it, 64-byte aligned
+};
+
+// y is never read (unless `add` is it) and does not alias anything else.
+using MatmulFn = void(const MatmulArgs *) noexcept;
+
+}  // namespace inlay::kernels
