@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/containers.h"
+#include "base/error.h"
 
 namespace inlay::io {
 
@@ -36,7 +37,7 @@ public:
     std::optional<int64_t> integer() const noexcept;                           // integer token that fits
     double number() const noexcept;                                            // nearest double (inf if too large)
     std::span<const Json> items() const noexcept { return {items_, size_}; }            // array
-    std::span<const JsonMember> members() const noexcept { return {members_, size_}; }  // object, in text order
+    inline std::span<const JsonMember> members() const noexcept;                         // object, in text order
     const Json *find(std::string_view key) const noexcept;                     // object member or null
     // find(), where a member that is JSON null counts as absent (Hugging Face configs write "rope_scaling": null).
     const Json *get(std::string_view key) const noexcept;
@@ -57,6 +58,8 @@ struct JsonMember {
     std::string_view key;
     Json value;
 };
+
+std::span<const JsonMember> Json::members() const noexcept { return {members_, size_}; }
 
 struct JsonLimits {
     uint64_t bytes = 8u << 20;
