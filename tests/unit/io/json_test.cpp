@@ -189,7 +189,7 @@ TEST_CASE("json: typed lookups name the key") {
 TEST_CASE("json: writing escapes controls and mends broken UTF-8") {
     Memory m;
     String s(m);
-    append_json_string(s, std::string_view("a\"\\\n\x01\xC3\xA9\xff\xED\xA0\x80z\0", 12));
+    append_json_string(s, std::string_view("a\"\\\n\x01\xC3\xA9\xff\xED\xA0\x80z\0", 13));
     CHECK(s == "\"a\\\"\\\\\\n\\u0001\xC3\xA9\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBDz\\u0000\"");
     auto back = JsonDocument::parse(m, s, {});
     CHECK(back.root().is_string());
