@@ -64,6 +64,13 @@ Message &operator<<(Message &m, quoted q) noexcept {
     return m;
 }
 
+Place Place::at_pointer(std::string_view json_pointer) noexcept {
+    Place p;
+    size_t n = json_pointer.size() < sizeof p.pointer - 1 ? json_pointer.size() : sizeof p.pointer - 1;
+    if (n) std::memcpy(p.pointer, json_pointer.data(), n);
+    return p;
+}
+
 void throw_error(Code code, const Message &text, Place place) { throw Error(code, text, place); }
 
 }  // namespace inlay

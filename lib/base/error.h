@@ -61,11 +61,14 @@ struct quoted {
 };
 Message &operator<<(Message &m, quoted q) noexcept;
 
-// Extra facts an error may carry: where in the input it stands. -1 / 0 = not known.
+// Extra facts an error may carry: where in the input it stands. -1 / 0 / empty = not known.
 struct Place {
-    int64_t offset = -1;  // bytes from the start
-    int32_t line = 0;     // from 1
-    int32_t column = 0;   // from 1, in code points
+    int64_t offset = -1;     // bytes from the start
+    int32_t line = 0;        // from 1
+    int32_t column = 0;      // from 1, in code points
+    char pointer[232] = {};  // JSON pointer, NUL-terminated, cut when longer
+
+    static Place at_pointer(std::string_view json_pointer) noexcept;
 };
 
 class Error {
