@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sample/chain.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/error.h"
+#include "sample/chain_impl.h"
+#include "sample/math.h"
+
+namespace inlay::sample {
+
+namespace {
+constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr double kLn2 = 0.6931471805599453;
+}  // namespace
+
+Workspace::Workspace(Memory &m, int32_t n_vocab)
+    : n_vocab_(n_vocab), row_(Alloc<float>(m, MemTag::scratch)), list_(Alloc<Candidate>(m, MemTag::scratch)), blocks_(Alloc<double>(m, MemTag::scratch)),
+      counts_(Alloc<uint32_t>(m, MemTag::scratch)), touched_(Alloc<int32_t>(m, MemTag::scratch)), match_(Alloc<int32_t>(m, MemTag::scratch)),
+      key_(Alloc<Key>(m, MemTag::scratch)) {
+    size_t n = static_cast<size_t>(n_vocab);
+    row_.resize(n);
+    list_.reserve(n);
+    blocks_.resize((n + kBlock - 1) / kBlock);
+    counts_.resize(n);
+    touched_.reserve(n);
+}
+
+// One uniform number walks the cumulated weights, in order of id over a whole row, best first over a list.
+int32_t Chain::pick(const PhiloxBlock &random, double *probability) {
+    double u = uniform_double(random.w[0], random.w[1]);
+    float m = best();
+    if (listed_) {
+        double total = mass(), at = 0;
+        const Candidate *chosen = nullptr;
+        for (const Candidate &c : w_.list_) {
+            double e = static_cast<double>(exp_neg(c.logit - m));
+            if (!(e > 0)) break;
+            chosen = &c;
+            at += e;
+            *probability = e / total;
+            if (at > u * total) break;
+        }
+        return chosen ? chosen->id : -1;
+    }
+    double total = exp_sum(row_, m, w_.blocks_.data()), target = u * total, at = 0;
+    size_t n = row_.size(), blocks = (n + kBlock - 1) / kBlock, b = 0;
+    size_t last = 0;  // the last block with any weight: rounding may leave the target beyond the end
+    for (; b < blocks; ++b) {
+        if (w_.blocks_[b] > 0) last = b;
+        if (at + w_.blocks_[b] > target) break;
+        at += w_.blocks_[b];
+    }
+    if (b == blocks) b = last, at = target;
+    int32_t chosen = -1;
+    for (size_t i = b * kBlock; i < std::min(n, (b + 1) * kBlock); ++i) {
+        double e = static_cast<double>(exp_neg(row_[i] - m));
+        if (!(e > 0)) continue;
+        chosen = static_cast<int32_t>(i);
+        at += e;
+        *probability = e / total;
+        if (at > target) break;
+    }
+    return chosen;
+}
+
+// Basu et al. 2021. Version 2 drops what surprises more than mu bits; version 1 turns mu into a top-k by fitting Zipf's
+// exponent to the hundred best.
+void Chain::mirostat_truncate(const State &s) {
+    double mu = s.started ? s.mirostat_mu : 2 * static_cast<double>(p_.mirostat_tau);
+    if (p_.mirostat == 2) return keep_from(static_cast<float>(static_cast<double>(best()) + log64(mass()) - mu * kLn2));
+    if (!listed_) keep_all();
+    size_t m = std::min<size_t>(100, w_.list_.size());
+    double tb = 0, tt = 0;
+    for (size_t i = 0; i + 1 < m; ++i) {
+        double t = log64(static_cast<double>(i + 2) / static_cast<double>(i + 1)), b = static_cast<double>(w_.list_[i].logit - w_.list_[i + 1].logit);
+        tb += t * b;
+        tt += t * t;
+    }
+    double exponent = tt > 0 ? tb / tt : 1, eps = exponent - 1;
+    if (exponent <= 1e-6 || (eps < 1e-6 && eps > -1e-6)) return;
+    double k = pow64((eps * exp64(mu * kLn2)) / (1 - pow64(static_cast<double>(w_.n_vocab_), -eps)), 1 / exponent);
+    if (k < static_cast<double>(w_.list_.size())) top_k(std::max<int64_t>(1, static_cast<int64_t>(k)));
+}
+
+Pick Chain::run(const State &s, uint64_t position) {
+    Pick out;
+    out.next = s;
+    Extremes raw = extremes(row_);
+    if (raw.broken) {
+        out.outcome = Outcome::numeric;
+        return out;
+    }
+    best_ = raw.max;
+    best_known_ = true;
+    restrict_row();
+    if (!(best() > -kInf)) {
+        out.outcome = Outcome::dead_end;
+        return out;
+    }
+    if (p_.greedy()) {
+        penalties();
+        dry();
+        out.token = first_equal(row_, best());
+        return out;
+    }
+    PhiloxBlock random = philox(p_.seed, 0, position);
+    const Stage *order = p_.order.empty() ? default_order() : p_.order.data();
+    size_t n = p_.order.empty() ? kStages : p_.order.size();
+    for (size_t i = 0; i < n; ++i) stage(order[i], random);
+    if (p_.mirostat != 0) mirostat_truncate(s);
+    double probability = 1;
+    out.token = pick(random, &probability);
+    if (out.token < 0) {
+        out.outcome = Outcome::dead_end;
+        return out;
+    }
+    if (p_.mirostat != 0) {
+        double tau = static_cast<double>(p_.mirostat_tau), mu = s.started ? s.mirostat_mu : 2 * tau;
+        out.next.mirostat_mu = mu - static_cast<double>(p_.mirostat_eta) * (-log64(probability) / kLn2 - tau);
+        out.next.started = true;
+    }
+    return out;
+}
+
+Pick draw(std::span<const float> logits, const Params &p, const History &h, const Restriction &r, const State &s, uint64_t position, Workspace &w) {
+    require(static_cast<int64_t>(logits.size()) == w.n_vocab(), "draw: a row of ", logits.size(), " logits, the workspace is for ", w.n_vocab());
+    return Chain(logits, p, h, r, w).run(s, position);
+}
+
+}  // namespace inlay::sample

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Logits to a token: a pure function of (row, params, history, state, counter). The counter is the token's position in
+// its sequence, so neighbours, batch sizes, chunks, preemption and speculation cannot change what is drawn.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "sample/dense.h"
+#include "sample/params.h"
+
+namespace inlay::sample {
+
+enum class Outcome : int32_t {
+    ok = 0,
+    numeric,   // the row holds a NaN or +inf
+    dead_end,  // nothing is left to draw from
+};
+
+// What a request carries from token to token beside its history; copied, so that a speculated step can be undone.
+struct State {
+    double mirostat_mu = 0;
+    bool started = false;
+};
+
+struct History {
+    std::span<const int32_t> tokens;  // prompt and output
+    int64_t n_prompt = 0;
+};
+
+// What stands between the model and the draw, beside the params.
+struct Restriction {
+    const uint32_t *mask = nullptr;      // bit i of word i / 32: token i may follow; null = all. (n_vocab + 31) / 32 words
+    std::span<const int32_t> forbidden;  // the end-of-generation set while min_tokens or ignore_eos hold
+};
+
+struct Pick {
+    Outcome outcome = Outcome::ok;
+    int32_t token = -1;
+    State next;
+};
+
+// Scratch memory of one thread: sized once, no allocation afterwards.
+class Workspace {
+public:
+    Workspace(Memory &m, int32_t n_vocab);
+    int32_t n_vocab() const noexcept { return n_vocab_; }
+
+private:
+    friend class Chain;
+    struct Key {  // of typical sampling
+        double distance;
+        int32_t index;
+    };
+    int32_t n_vocab_;
+    Vector<float> row_;         // [n_vocab]: logits after bias and penalties
+    Vector<Candidate> list_;    // what is left once a stage has truncated
+    Vector<double> blocks_;     // softmax sums, one a kBlock
+    Vector<uint32_t> counts_;   // [n_vocab], all zero between calls
+    Vector<int32_t> touched_;
+    Vector<int32_t> match_;     // DRY's suffix lengths
+    Vector<Key> key_;
+};
+
+// `logits` has n_vocab entries and is not changed; `position` is the index that the drawn token gets in its sequence.
+Pick draw(std::span<const float> logits, const Params &p, const History &h, const Restriction &r, const State &s, uint64_t position, Workspace &w);
+
+}  // namespace inlay::sample

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// The chain while it runs. It holds either the whole row (dense) or, once a stage has truncated, a list that stays
+// sorted best first; each stage knows both forms. Only chain.cpp, penalties.cpp and filters.cpp include this.
+#pragma once
+
+#include "base/rng.h"
+#include "sample/chain.h"
+
+namespace inlay::sample {
+
+class Chain {
+public:
+    Chain(std::span<const float> logits, const Params &p, const History &h, const Restriction &r, Workspace &w)
+        : p_(p), h_(h), r_(r), w_(w), row_(logits) {}
+    Pick run(const State &s, uint64_t position);
+
+private:
+    // penalties.cpp
+    void restrict_row();
+    void penalties();
+    void dry();
+    float *own_row();  // the workspace's copy, made on first use
+    bool restricts() const noexcept;
+
+    // filters.cpp
+    void stage(Stage s, const PhiloxBlock &random);
+    void top_n_sigma();
+    void top_k(int64_t k);
+    void typical();
+    void top_p();
+    void keep_from(float bound);  // drops what is below; the best always stays
+    void keep_all();  // as a list
+    void xtc(const PhiloxBlock &random);
+    void temperature();
+    void sort_list();
+
+    float best();                 // the largest logit
+    double mass();                // sum of exp(logit - best())
+    double entropy();             // in nats
+    int64_t count() const noexcept;
+
+    // chain.cpp
+    void mirostat_truncate(const State &s);
+    int32_t pick(const PhiloxBlock &random, double *probability);
+
+    const Params &p_;
+    const History &h_;
+    const Restriction &r_;
+    Workspace &w_;
+    std::span<const float> row_;
+    bool owned_ = false, listed_ = false, best_known_ = false;
+    float best_ = 0;
+};
+
+}  // namespace inlay::sample

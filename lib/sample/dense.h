@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Passes over a whole row of logits (up to 262,144 of them): extremes, softmax sums, gathering of what is above a
+// bound. Lanes and blocks have fixed sizes, so every sum has one order.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/containers.h"
+
+namespace inlay::sample {
+
+struct Extremes {
+    float max;   // -inf for a row of nothing but -inf
+    bool broken;  // a NaN or +inf is among them
+};
+Extremes extremes(std::span<const float> x) noexcept;
+// The lowest index that holds `value`; -1 when none does.
+int32_t first_equal(std::span<const float> x, float value) noexcept;
+
+constexpr int64_t kBlock = 256;
+// Sum of exp(x[i] - max); `blocks`, when given, gets the sum of each kBlock of them (their sum in order is the result).
+double exp_sum(std::span<const float> x, float max, double *blocks) noexcept;
+
+struct Candidate {
+    float logit;
+    int32_t id;
+};
+// Best first; the lower id among equals.
+inline bool better(const Candidate &a, const Candidate &b) noexcept { return a.logit > b.logit || (a.logit == b.logit && a.id < b.id); }
+
+// All with x >= bound (and above -inf), in order of id.
+void gather(std::span<const float> x, float bound, Vector<Candidate> &out);
+// The k best, best first.
+void select_best(std::span<const float> x, int64_t k, Vector<Candidate> &out);
+
+}  // namespace inlay::sample

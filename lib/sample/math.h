@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// exp and log in plain IEEE steps: compiled once for the baseline, so the same bits on every CPU tier and with every
+// libm. Taylor coefficients on a reduced argument; degree chosen so that the cut-off stays below the type's rounding.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+namespace inlay::sample {
+
+// e^x for x <= 0 in f32; 0 below -87 (the result would be subnormal). |relative error| < 2e-7. Branch-free, so that
+// loops over it vectorise.
+inline float exp_neg(float x) noexcept {
+    float c = x > -87.0f ? x : -87.0f;
+    // Adding 1.5 * 2^23 rounds to the nearest integer, which then stands in the low bits.
+    float t = c * 1.44269504f + 12582912.0f;
+    float n = t - 12582912.0f;
+    float r = c - n * 0.693359375f;  // ln 2 in two parts: the first has 10 bits, so n * it is exact
+    r = r - n * -2.12194440e-4f;
+    float p = 1.0f / 5040;
+    p = p * r + 1.0f / 720;
+    p = p * r + 1.0f / 120;
+    p = p * r + 1.0f / 24;
+    p = p * r + 1.0f / 6;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    int32_t k = static_cast<int32_t>(n);
+    float y = p * std::bit_cast<float>((k + 127) << 23);
+    return x > -87.0f ? y : 0.0f;
+}
+
+// e^x in f64, clamped to [-700, 700]. |relative error| < 1e-15.
+inline double exp64(double x) noexcept {
+    double c = x > -700 ? (x < 700 ? x : 700) : -700;
+    double n = (c * 1.4426950408889634 + 6755399441055744.0) - 6755399441055744.0;
+    double r = c - n * 0x1.62e42fefa0000p-1;
+    r = r - n * 0x1.cf79abc9e3b3ap-40;
+    double p = 1;
+    for (int k = 13; k >= 1; --k) p = p * r / k + 1;
+    return p * std::bit_cast<double>(static_cast<uint64_t>(static_cast<int64_t>(n) + 1023) << 52);
+}
+
+// ln x in f64 for a normal x > 0. |relative error| < 1e-15.
+inline double log64(double x) noexcept {
+    uint64_t b = std::bit_cast<uint64_t>(x);
+    int64_t e = static_cast<int64_t>(b >> 52) - 1023;
+    double m = std::bit_cast<double>((b & 0xfffffffffffffu) | 0x3ff0000000000000u);
+    if (m > 1.4142135623730951) {
+        m *= 0.5;
+        ++e;
+    }
+    double s = (m - 1) / (m + 1), s2 = s * s, p = 0;
+    for (int k = 25; k >= 1; k -= 2) p = p * s2 + 1.0 / k;
+    double en = static_cast<double>(e);
+    return en * 0x1.62e42fefa0000p-1 + (2 * s * p + en * 0x1.cf79abc9e3b3ap-40);
+}
+
+inline double sqrt64(double x) noexcept { return __builtin_sqrt(x); }  // correctly rounded by IEEE: one instruction
+inline double pow64(double a, double b) noexcept { return a <= 0 ? 0 : exp64(b * log64(a)); }
+
+}  // namespace inlay::sample
