@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which block holds the KV of which beginning of a token sequence. A block's key is a keyed 128-bit hash over (the key
+// of the block before it, its 16 tokens); the first block's predecessor is the tenant's salt, so tenants share nothing,
+// not even the time a hit saves. A hit also compares the tokens: no collision, made or found, can swap answers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "kv/block_pool.h"
+
+namespace inlay::kv {
+
+struct PrefixKey {
+    uint64_t lo = 0, hi = 0;
+    bool operator==(const PrefixKey &) const = default;
+};
+
+class PrefixIndex {
+public:
+    // `secret` keys the hash; anything the clients can't know.
+    PrefixIndex(Memory &m, BlockPool &pool, uint64_t secret);
+
+    PrefixKey root(uint64_t salt) const noexcept;
+    PrefixKey child(const PrefixKey &parent, std::span<const int32_t> tokens) const noexcept;  // kBlockTokens of them
+
+    // The block with exactly these tokens after exactly that beginning, or -1.
+    int32_t find(const PrefixKey &parent, std::span<const int32_t> tokens) const noexcept;
+    // Blocks of the longest known beginning of `tokens`, in order, at most `max_blocks`; `out` may be null to only count.
+    int32_t match(uint64_t salt, std::span<const int32_t> tokens, int32_t max_blocks, int32_t *out) const noexcept;
+
+    // Makes a full block known. False when the same content is known in another block already (which stays).
+    bool insert(const PrefixKey &parent, std::span<const int32_t> tokens, int32_t block) noexcept;
+    // The block is about to be reused or rewritten.
+    void forget(int32_t block) noexcept;
+    void clear() noexcept;
+    int32_t size() const noexcept { return size_; }
+    void check() const;
+
+private:
+    struct Entry {
+        PrefixKey key, parent;
+        std::array<int32_t, kBlockTokens> tokens;
+    };
+
+    // The slot that holds `key`, or the empty one where it belongs.
+    size_t slot_of(const PrefixKey &key) const noexcept;
+
+    BlockPool &pool_;
+    uint64_t k0_, k1_;
+    // Open addressing over at least twice the blocks: a step inserts without allocating.
+    Vector<int32_t> slots_;  // block, or -1
+    Vector<Entry> entries_;  // [n_blocks]
+    int32_t size_ = 0;
+};
+
+}  // namespace inlay::kv
