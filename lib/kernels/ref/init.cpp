@@ -5,13 +5,18 @@
 namespace inlay::ref {
 
 // ---- matmul
+void init_quantize(kernels::KernelTable &t) noexcept;
+void init_matmul_float(kernels::KernelTable &t) noexcept;
+void init_matmul_int(kernels::KernelTable &t) noexcept;
 
 // ---- vec
 
 void init(kernels::KernelTable &t) noexcept;
 void init(kernels::KernelTable &t) noexcept {
     // ---- matmul
-    (void)t;
+    init_quantize(t);
+    init_matmul_float(t);
+    init_matmul_int(t);
 
     // ---- vec
 }

@@ -3,6 +3,7 @@
 // to int8 that integer weights ask for. The layouts and the order of operations are docs/numerics.md, sections 2-4.
 #pragma once
 
+#include "kernels/signatures/panels.h"
 #include "kernels/types.h"
 
 namespace inlay::kernels {
@@ -12,6 +13,9 @@ inline constexpr int kPanelRows = 16;
 // K of integer types is walked in blocks of 32; a row of activations has an even number of them (padded with zeros),
 // because two blocks' scales of 16 rows fill one 64-byte line of a panel.
 inline constexpr int kBlock = 32;
+// Bytes of scratch that a matmul kernel may use: two panels of codes unpacked to bytes over a stretch of K, and partial
+// sums of a stretch of tokens. Half of a 512 KiB L2.
+inline constexpr size_t kMatmulScratch = 256 * 1024;
 
 // Activations of one or more tokens. Integer weights read q d sd n128 s16; float weights read x.
 // All are [n_tokens, ...] with the strides below; blocks past K hold q = 0, d = 0, sums 0.
@@ -45,12 +49,12 @@ struct MatmulArgs {
     int64_t cols;           // K of the matrix; panels hold it padded by their type's rule
     ActView act;            // of the first token
     int64_t n_tokens;
-    float *y;               // [n_tokens, ldy], rows of all n_panels * 16 columns... but the last panel may be short:
+    float *y;               // [n_tokens, ldy]: column 0 is row 0 of the first panel
     int64_t ldy;
-    int64_t n_rows;         // columns of y to write, > (n_panels - 1) * 16, <= n_panels * 16
+    int64_t n_rows;         // columns of y to write: > (n_panels - 1) * 16 and <= n_panels * 16, for a short last panel
     const float *add;       // [n_tokens, ld_add] or null: y = add + (w x), one rounded f32 addition at the end; may be y
     int64_t ld_add;
-    void *scratch;          // matmul_scratch_bytes() of it, 64-byte aligned
+    void *scratch;          // kMatmulScratch bytes, 64-byte aligned
 };
 
 // y is never read (unless `add` is it) and does not alias anything else.

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// Quantised weights with int8 activations: the reference (docs/numerics.md section 5). A block of 32 k is, for each of
+// 16 rows, one exact integer dot product and one or two fma. The weights of a block are taken out of the panel as
+// int16, k by k, so that the integer loop runs over 16 lanes and a plain compiler vectorises it.
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "base/half.h"
+#include "kernels/signatures.h"
+
+namespace inlay::ref {
+
+namespace {
+
+using namespace kernels;
+
+// What a type's block comes to. sum = sum over k of w * q, exact; then in this order
+//   acc = fma(float(sum), scale * d, acc)
+//   acc = fma(min, sd, acc)                                  types with one min a block
+//   acc = fma(float(m[0] * s16[0] + m[1] * s16[1]), min * d, acc)   q2_k: two mins a block
+struct Block {
+    int16_t w[kBlock][kPanelRows];
+    float scale[kPanelRows], min[kPanelRows];
+    int16_t m[2][kPanelRows];
+};
+enum class Mins { none, one, two };
+
+float half_at(const uint8_t *p, int r) {
+    uint16_t h;
+    std::memcpy(&h, p + 2 * r, 2);
+    return f32_from_f16(h);
+}
+uint32_t word_at(const uint8_t *p, int r) {
+    uint32_t w;
+    std::memcpy(&w, p + 4 * r, 4);
+    return w;
+}
+// The i-th of sixteen six-bit values.
+int six_at(const uint8_t *p, int i, int r) {
+    if (i < 15) return (word_at(p + 64 * (i / 5), r) >> (6 * (i % 5))) & 63;
+    return static_cast<int>(word_at(p, r) >> 30 | (word_at(p + 64, r) >> 30) << 2 | (word_at(p + 128, r) >> 30) << 4);
+}
+
+// Codes of a block: nibbles, then crumbs, then bits, each where the type has them.
+template <bool nibbles, bool crumbs, bool bits>
+int code_at(const uint8_t *p, int g, int at) {
+    int v = 0, shift = 0;
+    if constexpr (nibbles) {
+        v = (p[64 * (g & 3) + at] >> (4 * (g >> 2))) & 15;
+        p += 256;
+        shift = 4;
+    }
+    if constexpr (crumbs) {
+        v |= ((p[64 * (g >> 2) + at] >> (2 * (g & 3))) & 3) << shift;
+        p += 128;
+        shift += 2;
+    }
+    if constexpr (bits) v |= ((p[at] >> g) & 1) << shift;
+    return v;
+}
+// w[k][r] = value(code, k, r).
+template <bool nibbles, bool crumbs, bool bits, class F>
+void codes(const uint8_t *p, Block &b, F &&value) {
+    for (int g = 0; g < 8; ++g)
+        for (int r = 0; r < kPanelRows; ++r)
+            for (int i = 0; i < 4; ++i)
+                b.w[4 * g + i][r] = static_cast<int16_t>(value(code_at<nibbles, crumbs, bits>(p, g, 4 * r + i), 4 * g + i, r));
+}
+
+// Each type: its layout, its mins, and read(), which fills a Block from unit u, block j of it.
+template <const PanelLayout &L, bool bits, int offset>
+struct Plain {
+    static constexpr const PanelLayout &layout = L;
+    static constexpr Mins mins = Mins::none;
+    static void read(const uint8_t *, const uint8_t *unit, int64_t, int j, Block &b) {
+        codes<true, false, bits>(unit + j * L.block_bytes, b, [](int c, int, int) { return c - offset; });
+        for (int r = 0; r < kPanelRows; ++r) b.scale[r] = half_at(unit + 2 * L.block_bytes + 32 * j, r);
+    }
+};
+template <const PanelLayout &L, bool bits>
+struct WithMin {
+    static constexpr const PanelLayout &layout = L;
+    static constexpr Mins mins = Mins::one;
+    static void read(const uint8_t *panel, const uint8_t *unit, int64_t u, int j, Block &b) {
+        Plain<L, bits, 0>::read(panel, unit, u, j, b);
+        for (int r = 0; r < kPanelRows; ++r) b.min[r] = half_at(unit + 2 * L.block_bytes + 64 + 32 * j, r);
+    }
+};
+struct Q8_0 {
+    static constexpr const PanelLayout &layout = kLayoutQ8_0;
+    static constexpr Mins mins = Mins::none;
+    static void read(const uint8_t *, const uint8_t *unit, int64_t, int j, Block &b) {
+        const uint8_t *p = unit + j * kU8;
+        for (int k = 0; k < kBlock; ++k)
+            for (int r = 0; r < kPanelRows; ++r) b.w[k][r] = static_cast<int16_t>(p[64 * (k / 4) + 4 * r + k % 4] - 128);
+        for (int r = 0; r < kPanelRows; ++r) b.scale[r] = half_at(unit + 2 * kU8 + 32 * j, r);
+    }
+};
+struct Iq4Nl {
+    static constexpr const PanelLayout &layout = kLayoutIQ4_NL;
+    static constexpr Mins mins = Mins::none;
+    static void read(const uint8_t *, const uint8_t *unit, int64_t, int j, Block &b) {
+        codes<true, false, false>(unit + j * kU4, b, [](int c, int, int) { return kIq4nl[c]; });
+        for (int r = 0; r < kPanelRows; ++r) b.scale[r] = half_at(unit + 2 * kU4 + 32 * j, r);
+    }
+};
+struct Mxfp4 {
+    static constexpr const PanelLayout &layout = kLayoutMXFP4;
+    static constexpr Mins mins = Mins::none;
+    static void read(const uint8_t *panel, const uint8_t *unit, int64_t u, int j, Block &b) {
+        codes<true, false, false>(unit + j * kU4, b, [](int c, int, int) { return kMxfp4[c]; });
+        for (int r = 0; r < kPanelRows; ++r) {
+            uint32_t e = panel[(2 * u + j) * 16 + r];
+            b.scale[r] = std::bit_cast<float>(e < 2 ? 0x00200000u << e : (e - 1) << 23);
+        }
+    }
+};
+// q4_k, q5_k: scale = d * sc and min = -(dmin * m), both exact (11 + 6 bits).
+template <const PanelLayout &L, bool bits>
+struct KWithMin {
+    static constexpr const PanelLayout &layout = L;
+    static constexpr Mins mins = Mins::one;
+    static void read(const uint8_t *, const uint8_t *unit, int64_t, int j, Block &b) {
+        const uint8_t *six = unit + 8 * L.block_bytes, *d = six + kSixBits;
+        codes<true, false, bits>(unit + j * L.block_bytes, b, [](int c, int, int) { return c; });
+        for (int r = 0; r < kPanelRows; ++r) {
+            b.scale[r] = half_at(d, r) * static_cast<float>(six_at(six, 2 * j, r));
+            b.min[r] = -(half_at(d + 32, r) * static_cast<float>(six_at(six, 2 * j + 1, r)));
+        }
+    }
+};
+// The 16-k scales of q2_k, q3_k and q6_k are multiplied into the integers: |sum| stays below 2^24.
+struct Q2K {
+    static constexpr const PanelLayout &layout = kLayoutQ2_K;
+    static constexpr Mins mins = Mins::two;
+    static void read(const uint8_t *, const uint8_t *unit, int64_t, int j, Block &b) {
+        const uint8_t *sc = unit + 8 * kU2, *d = sc + 256;
+        codes<false, true, false>(unit + j * kU2, b, [&](int c, int k, int r) { return c * (sc[16 * (2 * j + k / 16) + r] & 15); });
+        for (int r = 0; r < kPanelRows; ++r) {
+            b.scale[r] = half_at(d, r);
+            b.min[r] = -half_at(d + 32, r);
+            for (int h = 0; h < 2; ++h) b.m[h][r] = sc[16 * (2 * j + h) + r] >> 4;
+        }
+    }
+};
+struct Q3K {
+    static constexpr const PanelLayout &layout = kLayoutQ3_K;
+    static constexpr Mins mins = Mins::none;
+    static void read(const uint8_t *panel, const uint8_t *unit, int64_t u, int j, Block &b) {
+        const uint8_t *six = unit + 8 * kU3;
+        codes<false, true, true>(unit + j * kU3, b, [&](int c, int k, int r) { return (c - 4) * (six_at(six, 2 * j + k / 16, r) - 32); });
+        for (int r = 0; r < kPanelRows; ++r) b.scale[r] = half_at(panel + 32 * u, r);
+    }
+};
+struct Q6K {
+    static constexpr const PanelLayout &layout = kLayoutQ6_K;
+    static constexpr Mins mins = Mins::none;
+    static void read(const uint8_t *panel, const uint8_t *unit, int64_t u, int j, Block &b) {
+        const auto *sc = reinterpret_cast<const int8_t *>(unit + 8 * kU6);
+        codes<true, true, false>(unit + j * kU6, b, [&](int c, int k, int r) { return (c - 32) * sc[16 * (2 * j + k / 16) + r]; });
+        for (int r = 0; r < kPanelRows; ++r) b.scale[r] = half_at(panel + 32 * u, r);
+    }
+};
+struct Iq4Xs {
+    static constexpr const PanelLayout &layout = kLayoutIQ4_XS;
+    static constexpr Mins mins = Mins::none;
+    static int scale_at(const uint8_t *p, int i, int r) {
+        uint16_t x;
+        std::memcpy(&x, p + 64 + 2 * r, 2);
+        uint32_t w = word_at(p, r);
+        return i < 5 ? (w >> (6 * i)) & 63 : i < 7 ? (x >> (6 * (i - 5))) & 63 : static_cast<int>(w >> 30 | (x >> 12) << 2);
+    }
+    static void read(const uint8_t *, const uint8_t *unit, int64_t, int j, Block &b) {
+        const uint8_t *tail = unit + 8 * kU4;
+        codes<true, false, false>(unit + j * kU4, b, [](int c, int, int) { return kIq4nl[c]; });
+        for (int r = 0; r < kPanelRows; ++r) b.scale[r] = half_at(tail + 96, r) * static_cast<float>(scale_at(tail, j, r) - 32);
+    }
+};
+
+template <Mins mins>
+void step(const Block &b, const ActView &a, int64_t t, int64_t ib, float *acc) {
+    const int8_t *q = a.q + t * a.ldq + ib * kBlock;
+    int32_t sum[kPanelRows] = {};
+    for (int k = 0; k < kBlock; ++k) {
+        const int16_t x = q[k];
+        for (int r = 0; r < kPanelRows; ++r) sum[r] += b.w[k][r] * x;
+    }
+    const int64_t at = t * a.ldb + ib;
+    const float d = a.d[at], sd = a.sd[at];
+    for (int r = 0; r < kPanelRows; ++r) {
+        float v = std::fma(static_cast<float>(sum[r]), b.scale[r] * d, acc[r]);
+        if constexpr (mins == Mins::one) v = std::fma(b.min[r], sd, v);
+        if constexpr (mins == Mins::two)
+            v = std::fma(static_cast<float>(b.m[0][r] * a.s16[2 * at] + b.m[1][r] * a.s16[2 * at + 1]), b.min[r] * d, v);
+        acc[r] = v;
+    }
+}
+
+template <class Type>
+void matmul(const MatmulArgs *m) noexcept {
+    constexpr int kTokens = 32;  // a block is taken apart once for so many tokens; their sums are 2 KiB
+    constexpr const PanelLayout &l = Type::layout;
+    const int64_t units = panel_units(l, m->cols), header = panel_header(l, m->cols);
+    for (int64_t p = 0; p < m->n_panels; ++p) {
+        const uint8_t *panel = m->panels + p * m->panel_bytes;
+        const int64_t left = m->n_rows - p * kPanelRows;
+        const int rows = left < kPanelRows ? static_cast<int>(left) : kPanelRows;
+        for (int64_t t0 = 0; t0 < m->n_tokens; t0 += kTokens) {
+            const int n = m->n_tokens - t0 < kTokens ? static_cast<int>(m->n_tokens - t0) : kTokens;
+            float acc[kTokens][kPanelRows] = {};
+            Block b;
+            for (int64_t u = 0; u < units; ++u)
+                for (int j = 0; j < l.unit_k / kBlock; ++j) {
+                    Type::read(panel, panel + header + u * l.unit_bytes, u, j, b);
+                    for (int t = 0; t < n; ++t) step<Type::mins>(b, m->act, t0 + t, u * (l.unit_k / kBlock) + j, acc[t]);
+                }
+            for (int t = 0; t < n; ++t)
+                for (int r = 0; r < rows; ++r) {
+                    const float *add = m->add ? m->add + (t0 + t) * m->ld_add + p * kPanelRows + r : nullptr;
+                    m->y[(t0 + t) * m->ldy + p * kPanelRows + r] = add ? *add + acc[t][r] : acc[t][r];
+                }
+        }
+    }
+}
+
+}  // namespace
+
+void init_matmul_int(KernelTable &t) noexcept;
+void init_matmul_int(KernelTable &t) noexcept {
+    t.matmul_q4_0 = matmul<Plain<kLayoutQ4_0, false, 8>>;
+    t.matmul_q4_1 = matmul<WithMin<kLayoutQ4_1, false>>;
+    t.matmul_q5_0 = matmul<Plain<kLayoutQ5_0, true, 16>>;
+    t.matmul_q5_1 = matmul<WithMin<kLayoutQ5_1, true>>;
+    t.matmul_q8_0 = matmul<Q8_0>;
+    t.matmul_q2_k = matmul<Q2K>;
+    t.matmul_q3_k = matmul<Q3K>;
+    t.matmul_q4_k = matmul<KWithMin<kLayoutQ4_K, false>>;
+    t.matmul_q5_k = matmul<KWithMin<kLayoutQ5_K, true>>;
+    t.matmul_q6_k = matmul<Q6K>;
+    t.matmul_iq4_nl = matmul<Iq4Nl>;
+    t.matmul_iq4_xs = matmul<Iq4Xs>;
+    t.matmul_mxfp4 = matmul<Mxfp4>;
+}
+
+}  // namespace inlay::ref

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// One block of a quantised row, taken apart: its codes in k order and its scales as the file holds them. The file's
+// form, the packed form and the values all meet here, so each is written once.
+#pragma once
+
+#include <cstdint>
+
+#include "base/dtype.h"
+#include "kernels/signatures/panels.h"
+
+namespace inlay::tensor {
+
+struct BlockCodes {
+    uint8_t q[256];        // [block]; q8_0: the file's value + 128
+    uint8_t sc[16];        // K-quants' and iq4_xs's sub-scales; q2_k: scale | min << 4; mxfp4: e8m0 in sc[0]
+    uint8_t mn[8];         // q4_k, q5_k: sub-mins
+    uint16_t d, m;         // f16 bits of the block's scale and min (q4_1 q5_1: m; K-quants: dmin)
+};
+
+// From one block of the file's form. `t` is a quantised packable type.
+void file_to_codes(DType t, const uint8_t *block, BlockCodes &c) noexcept;
+// The values, by the format's own formula and roundings. [block]
+void codes_to_values(DType t, const BlockCodes &c, float *out) noexcept;
+
+// To and from lane `lane` of a panel. `ib` counts blocks of the file's form along K.
+void codes_to_panel(DType t, const BlockCodes &c, int64_t cols, int64_t ib, int lane, uint8_t *panel) noexcept;
+void panel_to_codes(DType t, const uint8_t *panel, int64_t cols, int64_t ib, int lane, BlockCodes &c) noexcept;
+
+// Layout of every packable type; null for others.
+const kernels::PanelLayout *panel_layout(DType t) noexcept;
+
+}  // namespace inlay::tensor

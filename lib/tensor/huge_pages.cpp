@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tensor/huge_pages.h"
+
+#include <cstdint>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace inlay::tensor {
+
+void advise_huge_pages(void *p, size_t bytes) noexcept {
+#if defined(__linux__)
+    // Whole huge pages only; a host allocator may have given less alignment than asked.
+    auto a = reinterpret_cast<uintptr_t>(p);
+    uintptr_t lo = (a + kHugePage - 1) & ~(uintptr_t{kHugePage} - 1), hi = (a + bytes) & ~(uintptr_t{kHugePage} - 1);
+    if (hi > lo) (void)madvise(reinterpret_cast<void *>(lo), hi - lo, MADV_HUGEPAGE);
+#else
+    (void)p;
+    (void)bytes;
+#endif
+}
+
+}  // namespace inlay::tensor

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tensor/packed.h"
+
+#include <cstring>
+
+#include "base/checked.h"
+#include "base/half.h"
+#include "tensor/block_codes.h"
+#include "tensor/huge_pages.h"
+
+namespace inlay::tensor {
+
+using kernels::kPanelRows;
+using kernels::PanelLayout;
+
+namespace {
+
+bool is_float(DType t) noexcept { return t == DType::f32 || t == DType::f16 || t == DType::bf16; }
+
+struct Shape {
+    const PanelLayout *layout;
+    const DTypeInfo *info;
+    uint64_t panel_bytes, n_panels, bytes;
+};
+
+Shape shape_of(DType t, int64_t rows, int64_t cols) {
+    const PanelLayout *l = panel_layout(t);
+    if (!l) fail(Code::unsupported, "weights of type ", dtype_name(t), " cannot be packed");
+    const DTypeInfo *info = dtype_info(t);
+    if (rows < 0 || cols < 0) fail(Code::invalid_argument, "matrix of ", rows, " x ", cols, " values");
+    if (cols % info->block != 0) fail(Code::format, "row of ", cols, " values is not a multiple of ", info->name, "'s block of ", info->block);
+    // The header and body of a panel are cols * a small constant: checked here with room, then computed plainly.
+    (void)(Checked(cols).rounded_up(256) * Checked(128)).to<int64_t>("row bytes");
+    uint64_t panel = static_cast<uint64_t>(kernels::panel_bytes(*l, cols));
+    uint64_t n = (Checked(rows).rounded_up(kPanelRows) / Checked(kPanelRows)).value();
+    return {l, info, panel, n, (Checked(panel) * Checked(n)).size()};
+}
+
+void pack_float_row(DType t, const uint8_t *src, int64_t cols, int lane, uint8_t *panel) noexcept {
+    if (t == DType::f32) {
+        for (int64_t k = 0; k < cols; ++k) std::memcpy(panel + 64 * k + 4 * lane, src + 4 * k, 4);
+    } else if (t == DType::f16) {
+        for (int64_t k = 0; k < cols; ++k) std::memcpy(panel + 32 * k + 2 * lane, src + 2 * k, 2);
+    } else {
+        for (int64_t k = 0; k < cols; ++k) std::memcpy(panel + 64 * (k / 2) + 4 * lane + 2 * (k % 2), src + 2 * k, 2);
+        if (cols % 2) std::memset(panel + 64 * (cols / 2) + 4 * lane + 2, 0, 2);
+    }
+}
+
+void pack_row(DType t, const uint8_t *src, int64_t cols, int lane, uint8_t *panel) noexcept {
+    if (is_float(t)) return pack_float_row(t, src, cols, lane, panel);
+    const DTypeInfo &info = *dtype_info(t);
+    const int64_t n = cols / info.block;
+    BlockCodes c = {};
+    for (int64_t ib = 0; ib < n; ++ib, src += info.block_bytes) {
+        file_to_codes(t, src, c);
+        codes_to_panel(t, c, cols, ib, lane, panel);
+    }
+    if (info.block == 32 && n % 2) {  // the unit's second half: scale 0
+        c = {};
+        codes_to_panel(t, c, cols, n, lane, panel);
+    }
+}
+
+}  // namespace
+
+bool packable(DType t) noexcept { return panel_layout(t) != nullptr; }
+
+uint64_t packed_bytes(DType t, int64_t rows, int64_t cols) { return shape_of(t, rows, cols).bytes; }
+
+uint64_t file_row_bytes(DType t, int64_t cols) {
+    Shape s = shape_of(t, 0, cols);
+    return (Checked(cols) / Checked(s.info->block) * Checked(s.info->block_bytes)).value();
+}
+
+PackedMatrix make_packed(Memory &m, DType t, int64_t rows, int64_t cols) {
+    Shape s = shape_of(t, rows, cols);
+    PackedMatrix w;
+    w.dtype_ = t;
+    w.rows_ = rows;
+    w.cols_ = cols;
+    w.panel_bytes_ = static_cast<int64_t>(s.panel_bytes);
+    const size_t align = s.bytes >= kHugePage ? kHugePage : 64;
+    w.data_ = Buffer(m, s.bytes, align, MemTag::weights);
+    advise_huge_pages(w.data_.data(), w.data_.size());
+    if (rows % kPanelRows) std::memset(w.panel(w.n_panels() - 1), 0, s.panel_bytes);
+    return w;
+}
+
+void pack_rows(PackedMatrix &w, int64_t row0, int64_t n, const void *file_rows) {
+    if (row0 < 0 || n < 0 || row0 > w.rows() || n > w.rows() - row0)
+        fail(Code::internal, "rows ", row0, " + ", n, " of a matrix of ", w.rows());
+    const size_t stride = file_row_bytes(w.dtype(), w.cols());
+    const auto *src = static_cast<const uint8_t *>(file_rows);
+    for (int64_t i = 0; i < n; ++i) {
+        const int64_t row = row0 + i;
+        pack_row(w.dtype(), src + static_cast<size_t>(i) * stride, w.cols(), static_cast<int>(row % kPanelRows), w.panel(row / kPanelRows));
+    }
+}
+
+void unpack_row(const PackedMatrix &w, int64_t row, float *out) {
+    if (row < 0 || row >= w.rows()) fail(Code::internal, "row ", row, " of a matrix of ", w.rows());
+    const uint8_t *panel = w.panel(row / kPanelRows);
+    const int lane = static_cast<int>(row % kPanelRows);
+    const DType t = w.dtype();
+    if (t == DType::f32) {
+        for (int64_t k = 0; k < w.cols(); ++k) std::memcpy(out + k, panel + 64 * k + 4 * lane, 4);
+    } else if (is_float(t)) {
+        for (int64_t k = 0; k < w.cols(); ++k) {
+            uint16_t h;
+            std::memcpy(&h, t == DType::f16 ? panel + 32 * k + 2 * lane : panel + 64 * (k / 2) + 4 * lane + 2 * (k % 2), 2);
+            out[k] = t == DType::f16 ? f32_from_f16(h) : f32_from_bf16(h);
+        }
+    } else {
+        const int block = dtype_info(t)->block;
+        BlockCodes c = {};
+        for (int64_t ib = 0; ib < w.cols() / block; ++ib) {
+            panel_to_codes(t, panel, w.cols(), ib, lane, c);
+            codes_to_values(t, c, out + ib * block);
+        }
+    }
+}
+
+void dequantize(DType t, const void *src, int64_t n, float *dst) {
+    Shape s = shape_of(t, 0, n);
+    const auto *p = static_cast<const uint8_t *>(src);
+    if (t == DType::f32) {
+        std::memcpy(dst, p, static_cast<size_t>(n) * 4);
+        return;
+    }
+    if (is_float(t)) {
+        for (int64_t k = 0; k < n; ++k) {
+            uint16_t h;
+            std::memcpy(&h, p + 2 * k, 2);
+            dst[k] = t == DType::f16 ? f32_from_f16(h) : f32_from_bf16(h);
+        }
+        return;
+    }
+    BlockCodes c = {};
+    for (int64_t k = 0; k < n; k += s.info->block, p += s.info->block_bytes) {
+        file_to_codes(t, p, c);
+        codes_to_values(t, c, dst + k);
+    }
+}
+
+}  // namespace inlay::tensor
