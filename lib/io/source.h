@@ -17,6 +17,8 @@ namespace inlay::io {
 class Source {
 public:
     virtual ~Source() = default;
+    Source(const Source &) = delete;
+    Source &operator=(const Source &) = delete;
     uint64_t size() const noexcept { return size_; }
     // Fills all of `out` or throws: "truncated: …" (FORMAT) where the range or the data ends early, IO otherwise.
     void read_at(uint64_t offset, std::span<std::byte> out) const;
@@ -24,7 +26,8 @@ public:
     virtual std::span<const std::byte> in_memory() const noexcept { return {}; }
 
 protected:
-    explicit Source(uint64_t size) : size_(size) {}
+    explicit Source(uint64_t size = 0) : size_(size) {}
+    void set_size(uint64_t size) noexcept { size_ = size; }
     // Up to out.size() bytes into `out`; returns how many (0 = no more), throws IO. The range lies inside size().
     virtual size_t read_some(uint64_t offset, std::span<std::byte> out) const = 0;
 
@@ -73,6 +76,7 @@ public:
     bool is_folder(Memory &m, std::string_view path) const;
 
 private:
+    Owned<Source> open_host(Memory &m, std::string_view path) const;
     FileHooks hooks_;
 };
 
