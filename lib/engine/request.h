@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/error.h"
 #include "engine/backend.h"
 #include "sample/logprobs.h"
 #include "sample/params.h"

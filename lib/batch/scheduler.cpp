@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "batch/scheduler.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace inlay::batch {
+
+namespace {
+
+// A step of priority is worth this many tokens of waiting: high enough to order any real queue, finite, so that the
+// lowest still gets its turn.
+constexpr int64_t kPriorityTokens = int64_t{1} << 20;
+// Shortest-first gives a request back its place after its own length in 16ths of others' work.
+constexpr int64_t kAging = 16;
+
+void insert_sorted(Vector<Sequence *> &v, Sequence *s) { v.insert(std::upper_bound(v.begin(), v.end(), s, before), s); }
+void erase(Vector<Sequence *> &v, Sequence *s) noexcept {
+    auto it = std::find(v.begin(), v.end(), s);
+    if (it != v.end()) v.erase(it);
+}
+
+}  // namespace
+
+void StepPlan::clear() noexcept {
+    parts.clear();
+    admit.clear();
+    preempt.clear();
+    copies.clear();
+    n_tokens = n_outputs = 0;
+}
+
+Scheduler::Scheduler(Memory &m, kv::Cache &cache, const Limits &limits)
+    : cache_(cache), limits_(limits), waiting_(Alloc<Sequence *>(m)), running_(Alloc<Sequence *>(m)), tenants_(Alloc<Tenant>(m)) {
+    // Every running sequence must find a row in each pass.
+    limits_.max_running = std::min({limits_.max_running, limits_.max_tokens, limits_.max_outputs});
+    running_.reserve(static_cast<size_t>(limits_.max_running) + 1);
+}
+
+void Scheduler::check_fits(int32_t max_tokens) const {
+    int32_t need = kv::blocks_for(max_tokens), have = cache_.pool().n_blocks();
+    if (need > have)
+        fail(Code::limit, "a sequence of ", max_tokens, " tokens needs ", need, " KV blocks, the cache has ", have, " (", have * kv::kBlockTokens, " tokens)");
+}
+
+void Scheduler::add(Sequence &s) {
+    waiting_.reserve(waiting_.size() + static_cast<size_t>(limits_.max_running) + 1);  // a preemption must find room too
+    auto tenant = std::find_if(tenants_.begin(), tenants_.end(), [&](const Tenant &t) { return t.salt == s.salt; });
+    if (tenant == tenants_.end()) {
+        // Tenants whose work is served are as good as new ones.
+        std::erase_if(tenants_, [&](const Tenant &t) { return t.finish <= now_; });
+        tenants_.push_back({s.salt, now_});
+        tenant = tenants_.end() - 1;
+    }
+    int64_t start = std::max(now_, tenant->finish);
+    tenant->finish = start + s.max_tokens;
+    s.start = s.rank = start;
+    if (limits_.policy == Policy::priority) s.rank = start - kPriorityTokens * s.priority;
+    if (limits_.policy == Policy::shortest) s.rank = start / kAging + s.max_tokens;
+    s.serial = ++serial_;
+    s.phase = Phase::waiting;
+    insert_sorted(waiting_, &s);
+}
+
+void Scheduler::remove(Sequence &s) noexcept {
+    if (s.phase == Phase::waiting) erase(waiting_, &s);
+    else if (s.phase != Phase::outside) erase(running_, &s);
+    cache_.release(s.table);
+    s.phase = Phase::outside;
+}
+
+void Scheduler::fork(const Sequence &parent, Sequence &child) {
+    child.start = parent.start;
+    child.rank = parent.rank;
+    child.serial = ++serial_;
+    if (n_running() < limits_.max_running && parent.phase != Phase::waiting) {
+        cache_.fork(parent.table, child.table);
+        child.phase = Phase::running;
+        child.admitted_before = true;
+        child.n_cached = parent.n_cached;
+        insert_sorted(running_, &child);
+    } else {
+        waiting_.reserve(waiting_.size() + static_cast<size_t>(limits_.max_running) + 1);
+        child.phase = Phase::waiting;
+        insert_sorted(waiting_, &child);
+    }
+}
+
+void Scheduler::preempt(Sequence &s) {
+    cache_.release(s.table);
+    s.drafts.clear();
+    ++s.preemptions;
+    ++n_preempted_;
+    erase(running_, &s);
+    s.phase = Phase::waiting;
+    insert_sorted(waiting_, &s);
+}
+
+void Scheduler::begin(StepPlan &p) {
+    ++step_;
+    for (Sequence *s : p.preempt) preempt(*s);
+    // What admissions share is held before anything is taken: taking could evict it.
+    for (Sequence *s : p.admit) {
+        erase(waiting_, s);
+        s->phase = Phase::running;
+        insert_sorted(running_, s);
+        int32_t found = s->no_attach ? 0 : cache_.attach(s->table, s->salt, s->tokens, (s->known() - 1) / kv::kBlockTokens);
+        if (!s->admitted_before) s->n_cached = std::min(found, s->n_prompt);
+        s->admitted_before = true;
+        now_ = std::max(now_, s->start);
+    }
+    size_t kept = 0;
+    p.n_tokens = p.n_outputs = 0;
+    for (size_t i = 0; i < p.parts.size(); ++i) {
+        Part part = p.parts[i];
+        Sequence &s = *part.seq;
+        // More may have been found in the cache than was planned with: a preemption has just returned it.
+        part.from = s.table.n_tokens;
+        part.n = std::min(part.n, s.remaining() + part.n_drafts);
+        part.last = part.from + part.n == s.known() + part.n_drafts;
+        if (!cache_.reserve(s.table, part.from + part.n, p.copies)) continue;  // such a find can also leave too few for the last ones
+        s.last_step = step_;
+        p.n_tokens += part.n;
+        p.n_outputs += s.all_outputs ? part.n : part.last ? 1 + part.n_drafts : 0;
+        p.parts[kept++] = part;
+    }
+    p.parts.resize(kept);
+}
+
+void Scheduler::commit(const Part &p, int32_t accepted) noexcept {
+    Sequence &s = *p.seq;
+    int32_t computed = p.from + p.n - p.n_drafts + accepted;
+    cache_.commit(s.table, s.salt, s.tokens, computed);
+    if (p.n_drafts > accepted) cache_.truncate(s.table, computed, s.salt, s.tokens);
+    s.drafts.clear();
+}
+
+void Scheduler::abort(StepPlan &p) noexcept {
+    for (Part &part : p.parts)
+        if (part.seq->phase == Phase::running || part.seq->phase == Phase::held) {
+            cache_.truncate(part.seq->table, part.from, part.seq->salt, part.seq->tokens);
+            part.seq->drafts.clear();
+        }
+    p.clear();
+}
+
+void Scheduler::check() const {
+    cache_.check();
+    require(n_running() <= limits_.max_running, n_running(), " sequences run, limit ", limits_.max_running);
+    auto in_order = [](const Vector<Sequence *> &v) { return std::is_sorted(v.begin(), v.end(), before); };
+    require(in_order(waiting_) && in_order(running_), "a queue is out of order");
+    for (const Sequence *s : waiting_) {
+        require(s->phase == Phase::waiting, "sequence ", s->serial, " is queued in phase ", static_cast<int>(s->phase));
+        require(s->table.blocks.empty() && s->table.n_tokens == 0, "sequence ", s->serial, " waits with ", s->table.blocks.size(), " blocks");
+    }
+    int64_t held = 0;
+    for (const Sequence *s : running_) {
+        require(s->phase == Phase::running || s->phase == Phase::held, "sequence ", s->serial, " runs in phase ", static_cast<int>(s->phase));
+        require(s->remaining() >= 1, "sequence ", s->serial, " has ", s->table.n_tokens, " tokens computed of ", s->known());
+        require(static_cast<int32_t>(s->table.blocks.size()) >= kv::blocks_for(s->table.n_tokens), "sequence ", s->serial, " has too few blocks");
+        for (int32_t b : s->table.blocks) {
+            if (b < 0) continue;
+            ++held;
+            require(cache_.pool().refs(b) > 0, "sequence ", s->serial, " holds the free block ", b);
+        }
+    }
+    int64_t refs = 0;
+    for (int32_t b = 0; b < cache_.pool().n_blocks(); ++b) refs += cache_.pool().refs(b);
+    require(refs >= held, held, " blocks in tables, ", refs, " holds in the pool");
+}
+
+}  // namespace inlay::batch
