@@ -9,21 +9,22 @@
 namespace inlay::kernels {
 
 // A panel is 16 output rows; lane = row in every tier.
-inline constexpr int kPanelRows = 16;
+constexpr int kPanelRows = 16;
 // K of integer types is walked in blocks of 32; a row of activations has an even number of them (padded with zeros),
 // because two blocks' scales of 16 rows fill one 64-byte line of a panel.
-inline constexpr int kBlock = 32;
+constexpr int kBlock = 32;
 // Bytes of scratch that a matmul kernel may use: two panels of codes unpacked to bytes over a stretch of K, and partial
 // sums of a stretch of tokens. Half of a 512 KiB L2.
-inline constexpr size_t kMatmulScratch = 256 * 1024;
+constexpr size_t kMatmulScratch = 256 * 1024;
 
-// Activations of one or more tokens. Integer weights read q d sd n128 s16; float weights read x.
+// Activations of one or more tokens. Integer weights read q d sd n128 h128 s16; float weights read x.
 // All are [n_tokens, ...] with the strides below; blocks past K hold q = 0, d = 0, sums 0.
 struct ActView {
     const int8_t *q;      // [n, ldq] round-half-even(x * (127 / amax)), |q| <= 127
     const float *d;       // [n, ldb] amax / 127 of each block; NaN when the block holds NaN or Inf (then q = 0)
     const float *sd;      // [n, ldb] float(sum q) * d
     const int32_t *n128;  // [n, ldb] -128 * sum q: what an accumulator of weights stored + 128 starts from
+    const int32_t *h128;  // [n, 2 * ldb] the same over each half block
     const int16_t *s16;   // [n, 2 * ldb] sum q over each half block
     const float *x;       // [n, ldx]
     int64_t ldq, ldb, ldx;
@@ -35,6 +36,7 @@ struct ActRows {
     float *d;
     float *sd;
     int32_t *n128;
+    int32_t *h128;
     int16_t *s16;
     int64_t ldq, ldb;
 };

@@ -14,11 +14,11 @@
 namespace inlay::kernels {
 
 // Bytes of one block's codes of 16 rows.
-inline constexpr int kU2 = 128, kU3 = 192, kU4 = 256, kU5 = 320, kU6 = 384, kU8 = 512;
+constexpr int kU2 = 128, kU3 = 192, kU4 = 256, kU5 = 320, kU6 = 384, kU8 = 512;
 
 // How K-quants' 6-bit scales are kept: sixteen values of a row in three 32-bit words, five a word from the lowest bit
 // up, and the sixteenth in the words' top two bits. A word of 16 rows is one 64-byte vector.
-inline constexpr int kSixBits = 3 * 64;
+constexpr int kSixBits = 3 * 64;
 
 struct PanelLayout {
     int32_t unit_k;       // 64, 256; 1 (F32 F16) or 2 (BF16) for floats
@@ -29,22 +29,22 @@ struct PanelLayout {
 };
 
 // Units: codes of the blocks first, then
-inline constexpr PanelLayout kLayoutF32 = {1, 64, 0, 0, 1};
-inline constexpr PanelLayout kLayoutF16 = {1, 32, 0, 0, 1};
-inline constexpr PanelLayout kLayoutBF16 = {2, 64, 0, 0, 1};                            // [row][2]
-inline constexpr PanelLayout kLayoutQ4_0 = {64, 2 * kU4 + 64, kU4, 0, 1};               // f16 d[2][16]
-inline constexpr PanelLayout kLayoutQ4_1 = {64, 2 * kU4 + 128, kU4, 0, 1};              // f16 d[2][16], m[2][16]
-inline constexpr PanelLayout kLayoutQ5_0 = {64, 2 * kU5 + 64, kU5, 0, 1};               // nibbles, bits; f16 d[2][16]
-inline constexpr PanelLayout kLayoutQ5_1 = {64, 2 * kU5 + 128, kU5, 0, 1};
-inline constexpr PanelLayout kLayoutQ8_0 = {64, 2 * kU8 + 64, kU8, 0, 1};               // w + 128; f16 d[2][16]
-inline constexpr PanelLayout kLayoutQ2_K = {256, 8 * kU2 + 256 + 64, kU2, 0, 1};        // u8 (sc | m << 4)[16][16], f16 d[16], dmin[16]
-inline constexpr PanelLayout kLayoutQ3_K = {256, 8 * kU3 + kSixBits, kU3, 32, 256};     // crumbs, bits; sc + 32; header f16 d
-inline constexpr PanelLayout kLayoutQ4_K = {256, 8 * kU4 + kSixBits + 64, kU4, 0, 1};   // six bits: sc0 m0 sc1 m1 ..; f16 d[16], dmin[16]
-inline constexpr PanelLayout kLayoutQ5_K = {256, 8 * kU5 + kSixBits + 64, kU5, 0, 1};
-inline constexpr PanelLayout kLayoutQ6_K = {256, 8 * kU6 + 256, kU6, 32, 256};          // nibbles, crumbs; i8 sc[16][16]; header f16 d
-inline constexpr PanelLayout kLayoutIQ4_NL = kLayoutQ4_0;
-inline constexpr PanelLayout kLayoutIQ4_XS = {256, 8 * kU4 + 128, kU4, 0, 1};           // six-bit sc + 32: u32[16] 0..4, u16[16] 5 6; f16 d
-inline constexpr PanelLayout kLayoutMXFP4 = {64, 2 * kU4, kU4, 16, 32};                 // header e8m0[16]
+constexpr PanelLayout kLayoutF32 = {1, 64, 0, 0, 1};
+constexpr PanelLayout kLayoutF16 = {1, 32, 0, 0, 1};
+constexpr PanelLayout kLayoutBF16 = {2, 64, 0, 0, 1};                            // [row][2]
+constexpr PanelLayout kLayoutQ4_0 = {64, 2 * kU4 + 64, kU4, 0, 1};               // f16 d[2][16]
+constexpr PanelLayout kLayoutQ4_1 = {64, 2 * kU4 + 128, kU4, 0, 1};              // f16 d[2][16], m[2][16]
+constexpr PanelLayout kLayoutQ5_0 = {64, 2 * kU5 + 64, kU5, 0, 1};               // nibbles, bits; f16 d[2][16]
+constexpr PanelLayout kLayoutQ5_1 = {64, 2 * kU5 + 128, kU5, 0, 1};
+constexpr PanelLayout kLayoutQ8_0 = {64, 2 * kU8 + 64, kU8, 0, 1};               // w + 128; f16 d[2][16]
+constexpr PanelLayout kLayoutQ2_K = {256, 8 * kU2 + 256 + 64, kU2, 0, 1};        // u8 (sc | m << 4)[16][16], f16 d[16], dmin[16]
+constexpr PanelLayout kLayoutQ3_K = {256, 8 * kU3 + kSixBits, kU3, 32, 256};     // crumbs, bits; sc + 32; header f16 d
+constexpr PanelLayout kLayoutQ4_K = {256, 8 * kU4 + kSixBits + 64, kU4, 0, 1};   // six bits: sc0 m0 sc1 m1 ..; f16 d[16], dmin[16]
+constexpr PanelLayout kLayoutQ5_K = {256, 8 * kU5 + kSixBits + 64, kU5, 0, 1};
+constexpr PanelLayout kLayoutQ6_K = {256, 8 * kU6 + 256, kU6, 32, 256};          // nibbles, crumbs; i8 sc[16][16]; header f16 d
+constexpr PanelLayout kLayoutIQ4_NL = kLayoutQ4_0;
+constexpr PanelLayout kLayoutIQ4_XS = {256, 8 * kU4 + 128, kU4, 0, 1};           // six-bit sc + 32: u32[16] 0..4, u16[16] 5 6; f16 d
+constexpr PanelLayout kLayoutMXFP4 = {64, 2 * kU4, kU4, 16, 32};                 // header e8m0[16]
 
 constexpr int64_t panel_units(const PanelLayout &l, int64_t cols) { return (cols + l.unit_k - 1) / l.unit_k; }
 constexpr int64_t panel_header(const PanelLayout &l, int64_t cols) {
@@ -55,7 +55,7 @@ constexpr int64_t panel_bytes(const PanelLayout &l, int64_t cols) {
 }
 
 // Code books of the 4-bit non-linear types (ggml's kvalues_iq4nl; OCP MXFP4's values doubled, d halved).
-inline constexpr int8_t kIq4nl[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
-inline constexpr int8_t kMxfp4[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+constexpr int8_t kIq4nl[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+constexpr int8_t kMxfp4[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
 }  // namespace inlay::kernels

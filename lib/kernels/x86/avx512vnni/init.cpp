@@ -5,13 +5,14 @@
 namespace inlay::avx512vnni {
 
 // ---- matmul
+void init_matmul_int(kernels::KernelTable &t) noexcept;
 
 // ---- vec
 
 void init(kernels::KernelTable &t) noexcept;
 void init(kernels::KernelTable &t) noexcept {
-    (void)t;
     // ---- matmul
+    init_matmul_int(t);
 
     // ---- vec
 }

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+// Weights out of a packed panel, for 16 rows at once (the layout: signatures/panels.h): a block's eight code vectors,
+// and a unit's scales as f32. Written in the words of lanes512.h / lanes256.h, which the includer chooses.
+#pragma once
+
+#include "kernels/signatures/matmul.h"
+
+namespace inlay::INLAY_TIER {
+namespace {
+
+using namespace kernels;
+
+// What is subtracted from a code to give the weight's integer; the kernels take it from the accumulator's start.
+enum class Mins { none, one, two };
+
+template <int g>
+INLAY_INLINE I nibble(const I n[4]) {
+    return and_(shift16<g < 4 ? 0 : -4>(n[g & 3]), set8(15));
+}
+
+// Code vector g of a block, g = 0..7, from what load() keeps of it.
+struct Nibbles {
+    I n[4];
+    INLAY_INLINE void load(const uint8_t *p) {
+        for (int v = 0; v < 4; ++v) n[v] = INLAY_TIER::load(p + 64 * v);
+    }
+    template <int g>
+    INLAY_INLINE I at() const { return nibble<g>(n); }
+};
+struct NibblesBit {
+    I n[4], b;
+    INLAY_INLINE void load(const uint8_t *p) {
+        for (int v = 0; v < 4; ++v) n[v] = INLAY_TIER::load(p + 64 * v);
+        b = INLAY_TIER::load(p + 256);
+    }
+    template <int g>
+    INLAY_INLINE I at() const { return or_and(nibble<g>(n), shift16<4 - g>(b), set8(16)); }
+};
+struct NibblesCrumb {
+    I n[4], c[2];
+    INLAY_INLINE void load(const uint8_t *p) {
+        for (int v = 0; v < 4; ++v) n[v] = INLAY_TIER::load(p + 64 * v);
+        for (int h = 0; h < 2; ++h) c[h] = INLAY_TIER::load(p + 256 + 64 * h);
+    }
+    template <int g>
+    INLAY_INLINE I at() const { return or_and(nibble<g>(n), shift16<4 - 2 * (g & 3)>(c[g >> 2]), set8(0x30)); }
+};
+struct Crumbs {
+    I c[2];
+    INLAY_INLINE void load(const uint8_t *p) {
+        for (int h = 0; h < 2; ++h) c[h] = INLAY_TIER::load(p + 64 * h);
+    }
+    template <int g>
+    INLAY_INLINE I at() const { return and_(shift16<-2 * (g & 3)>(c[g >> 2]), set8(3)); }
+};
+struct CrumbsBit {
+    I c[2], b;
+    INLAY_INLINE void load(const uint8_t *p) {
+        for (int h = 0; h < 2; ++h) c[h] = INLAY_TIER::load(p + 64 * h);
+        b = INLAY_TIER::load(p + 128);
+    }
+    template <int g>
+    INLAY_INLINE I at() const { return or_and(and_(shift16<-2 * (g & 3)>(c[g >> 2]), set8(3)), shift16<2 - g>(b), set8(4)); }
+};
+struct Bytes {
+    const uint8_t *p;
+    INLAY_INLINE void load(const uint8_t *at) { p = at; }
+    template <int g>
+    INLAY_INLINE I at() const { return INLAY_TIER::load(p + 64 * g); }
+};
+// A code book turned unsigned by + 128.
+struct Book {
+    uint8_t v[16];
+};
+constexpr Book book128(const int8_t (&values)[16]) {
+    Book b = {};
+    for (int i = 0; i < 16; ++i) b.v[i] = static_cast<uint8_t>(values[i] + 128);
+    return b;
+}
+constexpr Book kIq4nl128 = book128(kIq4nl), kMxfp4128 = book128(kMxfp4);
+template <const Book &book>
+struct Looked : Nibbles {
+    template <int g>
+    INLAY_INLINE I at() const { return lookup(table16(book.v), nibble<g>(n)); }
+};
+
+// The i-th of sixteen six-bit values.
+template <int i>
+INLAY_INLINE I six(const uint8_t *p) {
+    if constexpr (i < 15) return and_(srl32<6 * (i % 5)>(INLAY_TIER::load(p + 64 * (i / 5))), set32(63));
+    else return or_(or_(srl32<30>(INLAY_TIER::load(p)), sll32<2>(srl32<30>(INLAY_TIER::load(p + 64)))), sll32<4>(srl32<30>(INLAY_TIER::load(p + 128))));
+}
+
+// Each type: its codes, the code that means 0 (offset), and scales() which fills, for every block of unit u, f32 scale
+// and, where the type has them, min (negated) or 16-k factors. kBlocks = blocks a unit.
+struct UnitScales {
+    alignas(64) float scale[8][16];
+    alignas(64) float min[8][16];
+    alignas(64) int32_t factor[16][16];  // two_scales: what the sums over 16 k are multiplied with
+    alignas(64) int16_t pair[8][16][2];  // two mins: [m0, m1] of each row
+};
+
+template <const PanelLayout &L, class C, int offset_>
+struct Plain {
+    using Codes = C;
+    static constexpr const PanelLayout &layout = L;
+    static constexpr int offset = offset_;
+    static constexpr Mins mins = Mins::none;
+    static constexpr bool two_scales = false;
+    INLAY_INLINE static void scales(const uint8_t *, const uint8_t *unit, int64_t, UnitScales &s) {
+        for (int j = 0; j < 2; ++j) storef(s.scale[j], halves(unit + 2 * L.block_bytes + 32 * j));
+    }
+};
+template <const PanelLayout &L, class C>
+struct WithMin : Plain<L, C, 0> {
+    static constexpr Mins mins = Mins::one;
+    INLAY_INLINE static void scales(const uint8_t *, const uint8_t *unit, int64_t, UnitScales &s) {
+        for (int j = 0; j < 2; ++j) {
+            storef(s.scale[j], halves(unit + 2 * L.block_bytes + 32 * j));
+            storef(s.min[j], halves(unit + 2 * L.block_bytes + 64 + 32 * j));
+        }
+    }
+};
+struct Mxfp4 : Plain<kLayoutMXFP4, Looked<kMxfp4128>, 128> {
+    // 2^(e - 128): e - 1 in the exponent field; the two below it are subnormals.
+    INLAY_INLINE static void scales(const uint8_t *panel, const uint8_t *, int64_t u, UnitScales &s) {
+        for (int j = 0; j < 2; ++j) {
+            const uint8_t *e = panel + (2 * u + j) * 16;
+            for (int r = 0; r < 16; ++r) {
+                const uint32_t v = e[r] < 2 ? 0x00200000u << e[r] : static_cast<uint32_t>(e[r] - 1) << 23;
+                __builtin_memcpy(&s.scale[j][r], &v, 4);
+            }
+        }
+    }
+};
+template <const PanelLayout &L, class C>
+struct KWithMin {
+    using Codes = C;
+    static constexpr const PanelLayout &layout = L;
+    static constexpr int offset = 0;
+    static constexpr Mins mins = Mins::one;
+    static constexpr bool two_scales = false;
+    template <int j>
+    INLAY_INLINE static void block(const uint8_t *p, F d, F dmin, UnitScales &s) {
+        storef(s.scale[j], mulf(d, cvt(six<2 * j>(p))));
+        storef(s.min[j], mulf(dmin, cvt(six<2 * j + 1>(p))));
+    }
+    INLAY_INLINE static void scales(const uint8_t *, const uint8_t *unit, int64_t, UnitScales &s) {
+        const uint8_t *p = unit + 8 * L.block_bytes;
+        const F d = halves(p + kSixBits), dmin = negf(halves(p + kSixBits + 32));
+        block<0>(p, d, dmin, s), block<1>(p, d, dmin, s), block<2>(p, d, dmin, s), block<3>(p, d, dmin, s);
+        block<4>(p, d, dmin, s), block<5>(p, d, dmin, s), block<6>(p, d, dmin, s), block<7>(p, d, dmin, s);
+    }
+};
+struct Q2K {
+    using Codes = Crumbs;
+    static constexpr const PanelLayout &layout = kLayoutQ2_K;
+    static constexpr int offset = 0;
+    static constexpr Mins mins = Mins::two;
+    static constexpr bool two_scales = true;
+    INLAY_INLINE static void scales(const uint8_t *, const uint8_t *unit, int64_t, UnitScales &s) {
+        const uint8_t *p = unit + 8 * kU2;
+        const F d = halves(p + 256), dmin = negf(halves(p + 288));
+        for (int j = 0; j < 8; ++j) {
+            const I a = bytes_u(p + 32 * j), b = bytes_u(p + 32 * j + 16);
+            store(s.factor[2 * j], and_(a, set32(15)));
+            store(s.factor[2 * j + 1], and_(b, set32(15)));
+            store(s.pair[j], or_(srl32<4>(a), sll32<16>(srl32<4>(b))));
+            storef(s.scale[j], d);
+            storef(s.min[j], dmin);
+        }
+    }
+};
+struct Q3K {
+    using Codes = CrumbsBit;
+    static constexpr const PanelLayout &layout = kLayoutQ3_K;
+    static constexpr int offset = 4;
+    static constexpr Mins mins = Mins::none;
+    static constexpr bool two_scales = true;
+    template <int i>
+    INLAY_INLINE static void half(const uint8_t *p, UnitScales &s) {
+        store(s.factor[i], add32(six<i>(p), set32(-32)));
+        if constexpr (i < 15) half<i + 1>(p, s);
+    }
+    INLAY_INLINE static void scales(const uint8_t *panel, const uint8_t *unit, int64_t u, UnitScales &s) {
+        half<0>(unit + 8 * kU3, s);
+        const F d = halves(panel + 32 * u);
+        for (int j = 0; j < 8; ++j) storef(s.scale[j], d);
+    }
+};
+struct Q6K {
+    using Codes = NibblesCrumb;
+    static constexpr const PanelLayout &layout = kLayoutQ6_K;
+    static constexpr int offset = 32;
+    static constexpr Mins mins = Mins::none;
+    static constexpr bool two_scales = true;
+    INLAY_INLINE static void scales(const uint8_t *panel, const uint8_t *unit, int64_t u, UnitScales &s) {
+        const F d = halves(panel + 32 * u);
+        for (int i = 0; i < 16; ++i) store(s.factor[i], bytes_s(unit + 8 * kU6 + 16 * i));
+        for (int j = 0; j < 8; ++j) storef(s.scale[j], d);
+    }
+};
+struct Iq4Xs {
+    using Codes = Looked<kIq4nl128>;
+    static constexpr const PanelLayout &layout = kLayoutIQ4_XS;
+    static constexpr int offset = 128;
+    static constexpr Mins mins = Mins::none;
+    static constexpr bool two_scales = false;
+    INLAY_INLINE static void scales(const uint8_t *, const uint8_t *unit, int64_t, UnitScales &s) {
+        const uint8_t *p = unit + 8 * kU4;
+        const I w = INLAY_TIER::load(p), x = words_u(p + 64), m = set32(63), k = set32(-32);
+        const F d = halves(p + 96);
+        auto put = [&](int j, I v) { storef(s.scale[j], mulf(d, cvt(add32(v, k)))); };
+        put(0, and_(w, m)), put(1, and_(srl32<6>(w), m)), put(2, and_(srl32<12>(w), m)), put(3, and_(srl32<18>(w), m));
+        put(4, and_(srl32<24>(w), m)), put(5, and_(x, m)), put(6, and_(srl32<6>(x), m)), put(7, or_(srl32<30>(w), sll32<2>(srl32<12>(x))));
+    }
+};
+
+using Q4_0 = Plain<kLayoutQ4_0, Nibbles, 8>;
+using Q4_1 = WithMin<kLayoutQ4_1, Nibbles>;
+using Q5_0 = Plain<kLayoutQ5_0, NibblesBit, 16>;
+using Q5_1 = WithMin<kLayoutQ5_1, NibblesBit>;
+using Q8_0 = Plain<kLayoutQ8_0, Bytes, 128>;
+using Q4K = KWithMin<kLayoutQ4_K, Nibbles>;
+using Q5K = KWithMin<kLayoutQ5_K, NibblesBit>;
+using Iq4Nl = Plain<kLayoutIQ4_NL, Looked<kIq4nl128>, 128>;
+
+}  // namespace
+}  // namespace inlay::INLAY_TIER

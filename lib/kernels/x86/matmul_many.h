@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many tokens: two panels' codes are unpacked to bytes over a stretch of K that stays in L1, and tiles of 32 rows x a
+// few tokens pass over it. Every type goes through the same tiles; what differs is a record's fields. Needs lanes*.h
+// with dot(), codes.h, matmul_few.h.
+#pragma once
+
+#include "kernels/x86/matmul_few.h"
+
+namespace inlay::INLAY_TIER {
+namespace {
+
+// Blocks of K unpacked at once: two panels x 16 records of 576 bytes are 18 KiB, and leave room in a 32 KiB L1 for the
+// tokens that stream by (bench/kernels). A multiple of 8, the blocks of a K-quant's unit.
+constexpr int kStretch = 16;
+// Tokens whose partial sums are kept while K goes by: 64 KiB of the scratch.
+constexpr int kSumTokens = 512;
+
+// A block of 16 rows as the tiles read it. `start` = codes were made to mean code - 128.
+template <Mins mins_, bool two_scales_, bool start_>
+struct Record {
+    static constexpr Mins mins = mins_;
+    static constexpr bool two_scales = two_scales_, start = start_;
+    static constexpr int scale = 512;
+    static constexpr int min = scale + 64;
+    static constexpr int factor = min + (mins == Mins::none ? 0 : 64);
+    static constexpr int pair = factor + (two_scales ? 128 : 0);
+    static constexpr int bytes = pair + (mins == Mins::two ? 64 : 0);
+};
+template <class Type>
+using RecordOf = Record<Type::mins, Type::two_scales, Type::offset != 0>;
+
+template <class Type, int g>
+INLAY_INLINE void unpack_codes(const typename Type::Codes &codes, uint8_t *out) {
+    I c = codes.template at<g>();
+    if constexpr (Type::offset != 0 && Type::offset != 128) c = add8(c, set8(128 - Type::offset));
+    store(out + 64 * g, c);
+    if constexpr (g < 7) unpack_codes<Type, g + 1>(codes, out);
+}
+
+// Units [u0, u1) of a panel into records.
+template <class Type>
+void unpack(const uint8_t *panel, int64_t cols, int64_t u0, int64_t u1, uint8_t *out) {
+    using R = RecordOf<Type>;
+    constexpr const PanelLayout &L = Type::layout;
+    const uint8_t *unit = panel + panel_header(L, cols) + u0 * L.unit_bytes;
+    UnitScales s;
+    for (int64_t u = u0; u < u1; ++u, unit += L.unit_bytes) {
+        Type::scales(panel, unit, u, s);
+        for (int i = 0; i < L.unit_bytes; i += 64) prefetch(unit + kAhead + i);
+        for (int j = 0; j < L.unit_k / kBlock; ++j, out += R::bytes) {
+            typename Type::Codes codes;
+            codes.load(unit + j * L.block_bytes);
+            unpack_codes<Type, 0>(codes, out);
+            store(out + R::scale, load(s.scale[j]));
+            if constexpr (R::mins != Mins::none) store(out + R::min, load(s.min[j]));
+            if constexpr (R::two_scales) {
+                store(out + R::factor, load(s.factor[2 * j]));
+                store(out + R::factor + 64, load(s.factor[2 * j + 1]));
+            }
+            if constexpr (R::mins == Mins::two) store(out + R::pair, load(s.pair[j]));
+        }
+    }
+}
+
+// T tokens x 2 panels over n blocks. q, d.. point at the first token's first block; sums is [T][32].
+template <class R, int T>
+void tile(const uint8_t *w0, const uint8_t *w1, int64_t n, ActView a, float *sums, bool first) {
+    F f0[T], f1[T];
+    for (int t = 0; t < T; ++t) {
+        f0[t] = first ? zerof() : loadf(sums + 32 * t);
+        f1[t] = first ? zerof() : loadf(sums + 32 * t + 16);
+    }
+    for (int64_t b = 0; b < n; ++b, w0 += R::bytes, w1 += R::bytes) {
+        I i0[T], i1[T];
+        if constexpr (R::two_scales) {
+            I h0[T], h1[T];
+#pragma GCC unroll 2
+            for (int h = 0; h < 2; ++h) {
+#pragma GCC unroll 8
+                for (int t = 0; t < T; ++t) h0[t] = h1[t] = R::start ? bcast(a.h128 + 2 * (t * a.ldb + b) + h) : zero();
+#pragma GCC unroll 4
+                for (int g = 4 * h; g < 4 * h + 4; ++g) {
+                    const I c0 = load(w0 + 64 * g), c1 = load(w1 + 64 * g);
+#pragma GCC unroll 8
+                    for (int t = 0; t < T; ++t) {
+                        const I x = bcast(a.q + t * a.ldq + b * kBlock + 4 * g);
+                        h0[t] = dot(h0[t], c0, x);
+                        h1[t] = dot(h1[t], c1, x);
+                    }
+                }
+                const I m0 = load(w0 + R::factor + 64 * h), m1 = load(w1 + R::factor + 64 * h);
+#pragma GCC unroll 8
+                for (int t = 0; t < T; ++t) {
+                    i0[t] = h ? add32(i0[t], mul32(h0[t], m0)) : mul32(h0[t], m0);
+                    i1[t] = h ? add32(i1[t], mul32(h1[t], m1)) : mul32(h1[t], m1);
+                }
+            }
+        } else {
+#pragma GCC unroll 8
+            for (int t = 0; t < T; ++t) i0[t] = i1[t] = R::start ? bcast(a.n128 + t * a.ldb + b) : zero();
+#pragma GCC unroll 8
+            for (int g = 0; g < 8; ++g) {
+                const I c0 = load(w0 + 64 * g), c1 = load(w1 + 64 * g);
+#pragma GCC unroll 8
+                for (int t = 0; t < T; ++t) {
+                    const I x = bcast(a.q + t * a.ldq + b * kBlock + 4 * g);
+                    i0[t] = dot(i0[t], c0, x);
+                    i1[t] = dot(i1[t], c1, x);
+                }
+            }
+        }
+        const F s0 = loadf(reinterpret_cast<const float *>(w0 + R::scale)), s1 = loadf(reinterpret_cast<const float *>(w1 + R::scale));
+#pragma GCC unroll 8
+        for (int t = 0; t < T; ++t) {
+            const F d = setf(a.d[t * a.ldb + b]);
+            f0[t] = fma(cvt(i0[t]), mulf(s0, d), f0[t]);
+            f1[t] = fma(cvt(i1[t]), mulf(s1, d), f1[t]);
+        }
+        if constexpr (R::mins != Mins::none) {
+            const F m0 = loadf(reinterpret_cast<const float *>(w0 + R::min)), m1 = loadf(reinterpret_cast<const float *>(w1 + R::min));
+#pragma GCC unroll 8
+            for (int t = 0; t < T; ++t) {
+                if constexpr (R::mins == Mins::one) {
+                    const F sd = setf(a.sd[t * a.ldb + b]);
+                    f0[t] = fma(m0, sd, f0[t]);
+                    f1[t] = fma(m1, sd, f1[t]);
+                } else {
+                    const F d = setf(a.d[t * a.ldb + b]);
+                    const I x = bcast(a.s16 + 2 * (t * a.ldb + b));
+                    f0[t] = fma(cvt(madd16(load(w0 + R::pair), x)), mulf(m0, d), f0[t]);
+                    f1[t] = fma(cvt(madd16(load(w1 + R::pair), x)), mulf(m1, d), f1[t]);
+                }
+            }
+        }
+    }
+    for (int t = 0; t < T; ++t) {
+        storef(sums + 32 * t, f0[t]);
+        storef(sums + 32 * t + 16, f1[t]);
+    }
+}
+
+INLAY_INLINE ActView advance(const ActView &a, int64_t t, int64_t b) {
+    const int64_t at = t * a.ldb + b;
+    return {a.q + t * a.ldq + b * kBlock, a.d + at, a.sd + at, a.n128 + at, a.h128 + 2 * at, a.s16 + 2 * at, nullptr, a.ldq, a.ldb, 0};
+}
+
+template <class R, int T>
+void tiles(const uint8_t *w0, const uint8_t *w1, int64_t n, const ActView &a, int64_t n_tokens, float *sums, bool first) {
+    int64_t t = 0;
+    for (; n_tokens - t >= T; t += T) tile<R, T>(w0, w1, n, advance(a, t, 0), sums + 32 * t, first);
+    const ActView rest = advance(a, t, 0);
+    float *to = sums + 32 * t;
+    switch (n_tokens - t) {
+    case 5:
+        if constexpr (T > 5) tile<R, 5>(w0, w1, n, rest, to, first);
+        break;
+    case 4:
+        if constexpr (T > 4) tile<R, 4>(w0, w1, n, rest, to, first);
+        break;
+    case 3: tile<R, 3>(w0, w1, n, rest, to, first); break;
+    case 2: tile<R, 2>(w0, w1, n, rest, to, first); break;
+    case 1: tile<R, 1>(w0, w1, n, rest, to, first); break;
+    default: break;
+    }
+}
+
+// Panels p and p + 1.
+template <class Type, int T>
+void many_panels(const MatmulArgs *m, int64_t p) {
+    using R = RecordOf<Type>;
+    constexpr const PanelLayout &L = Type::layout;
+    constexpr int n_blocks = L.unit_k / kBlock, stretch = kStretch / n_blocks;
+    static_assert(2 * kStretch * R::bytes + kSumTokens * 32 * 4 <= static_cast<int>(kMatmulScratch));
+    auto *w0 = static_cast<uint8_t *>(m->scratch), *w1 = w0 + kStretch * R::bytes;
+    auto *sums = reinterpret_cast<float *>(w1 + kStretch * R::bytes);
+    const int64_t units = panel_units(L, m->cols);
+    for (int64_t t0 = 0; t0 < m->n_tokens; t0 += kSumTokens) {
+        const int64_t n_tokens = m->n_tokens - t0 < kSumTokens ? m->n_tokens - t0 : kSumTokens;
+        for (int64_t u0 = 0; u0 < units; u0 += stretch) {
+            const int64_t u1 = u0 + stretch < units ? u0 + stretch : units;
+            unpack<Type>(m->panels + p * m->panel_bytes, m->cols, u0, u1, w0);
+            unpack<Type>(m->panels + (p + 1) * m->panel_bytes, m->cols, u0, u1, w1);
+            tiles<R, T>(w0, w1, (u1 - u0) * n_blocks, advance(m->act, t0, u0 * n_blocks), n_tokens, sums, u0 == 0);
+        }
+        const int64_t left = m->n_rows - (p + 1) * kPanelRows;
+        const int rows = left < kPanelRows ? static_cast<int>(left) : kPanelRows;
+        for (int64_t t = 0; t < n_tokens; ++t) {
+            float *y = m->y + (t0 + t) * m->ldy + p * kPanelRows;
+            F f0 = loadf(sums + 32 * t), f1 = loadf(sums + 32 * t + 16);
+            if (m->add) {
+                const float *add = m->add + (t0 + t) * m->ld_add + p * kPanelRows;
+                f0 = addf(loadf(add), f0);
+                f1 = addf(loadf_n(add + 16, rows), f1);
+            }
+            storef(y, f0);
+            storef_n(y + 16, f1, rows);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace inlay::INLAY_TIER
