@@ -67,15 +67,15 @@ typedef struct inlay_io {
 } inlay_io;
 
 /**
- * The host's job system. `run` calls `task(ctx, i, worker)` once for each i in [0, n), on any threads and in any order,
- * and returns when all are done. Tasks never wait for each other. `worker` is in [0, width), and two tasks with the same
- * worker never run at once.
+ * The host's job system. `run` calls `task(ctx, i)` once for each i in [0, n), on any threads and in any order, and returns
+ * 0 when all are done; anything else ends the step with INLAY_E_CANCELLED. Tasks never wait for each other. `width` is how
+ * many tasks may run at once; more are held back.
  */
 typedef struct inlay_executor {
     uint32_t struct_size;
     uint32_t width;
     void *user;
-    void (*run)(void *user, int64_t n, void (*task)(void *ctx, int64_t i, int32_t worker), void *ctx);
+    int32_t (*run)(void *user, int64_t n, void (*task)(void *ctx, int64_t i), void *ctx);
 } inlay_executor;
 
 /** A line of the log. May be called from any thread, at once; must not call into the library. */

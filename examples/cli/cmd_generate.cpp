@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// generate: one prompt, one streamed answer.
+#include <cstdio>
+
+#include "commands.h"
+#include "request_options.h"
+
+namespace cli {
+
+namespace {
+
+std::vector<int32_t> parse_ids(const std::string &text) {
+    Value v = parse_json(text);
+    std::vector<int32_t> ids;
+    if (v.kind != Value::array) throw Usage{"--ids: not an array"};
+    for (const Value &x : v.items) {
+        if (x.kind != Value::integer || x.whole < INT32_MIN || x.whole > INT32_MAX) throw Usage{"--ids: not an array of token ids"};
+        ids.push_back(static_cast<int32_t>(x.whole));
+    }
+    return ids;
+}
+
+}  // namespace
+
+std::string conversation(const std::string &system, const std::string &user) {
+    std::string m = "{\"messages\":[";
+    if (!system.empty()) {
+        m += "{\"role\":\"system\",\"content\":";
+        append_string(m, system);
+        m += "},";
+    }
+    m += "{\"role\":\"user\",\"content\":";
+    append_string(m, user);
+    return m + "}]}";
+}
+
+int cmd_generate(const Words &words) {
+    Args a;
+    Common c;
+    RequestOptions o;
+    std::string prompt, file, ids_text, system;
+    bool chat = false;
+    int64_t chunk = 0;
+    a.text("--prompt", &prompt, "the prompt");
+    a.alias("-p", "--prompt");
+    a.text("--file", &file, "a file with the prompt; - = standard input");
+    a.alias("-f", "--file");
+    a.text("--ids", &ids_text, "the prompt as token ids, taken as they are: [1,2,3]");
+    a.flag("--chat", &chat, "the prompt is a user's message: apply the model's chat template");
+    a.text("--system", &system, "system message, with --chat");
+    a.integer("--chunk", &chunk, 0, 1 << 20, "prompt tokens a pass");
+    o.declare(a);
+    c.declare(a, true);
+    parse_or_help(a, words, "generate -m MODEL -p TEXT [options]");
+    if (a.given("--prompt") + a.given("--file") + a.given("--ids") != 1) throw Usage{"one of -p, -f and --ids"};
+    if (a.given("--file")) prompt = read_file(file);
+
+    auto rt = open_runtime(c);
+    double t0 = now_ms();
+    auto model = open_model(c, rt.get());
+    Handle<inlay_model> draft;
+    inlay_engine_params ep;
+    inlay_engine_params_init(&ep, sizeof ep);
+    ep.max_requests = 1;
+    ep.chunk = static_cast<uint32_t>(chunk);
+    if (o.use_lookup) ep.lookup_tokens = 8;
+    if (!o.draft.empty()) {
+        Common dc = c;
+        dc.model = o.draft;
+        draft = open_model(dc, rt.get());
+        ep.draft = draft.get();
+    }
+    auto engine = open_engine(c, model.get(), ep);
+    double load_ms = now_ms() - t0;
+
+    inlay_request_params p;
+    o.fill(rt.get(), p);
+    p.flags |= INLAY_REQUEST_RAW_ANSWER;
+    inlay_request *raw = nullptr;
+    if (a.given("--ids")) {
+        std::vector<int32_t> ids = parse_ids(ids_text);
+        check([&](inlay_error *e) { return inlay_request_submit(engine.get(), ids.data(), ids.size(), &p, &raw, e); });
+    } else if (chat) {
+        std::string m = conversation(system, prompt);
+        check([&](inlay_error *e) { return inlay_request_submit_messages(engine.get(), m.data(), m.size(), &p, &raw, e); });
+    } else {
+        check([&](inlay_error *e) { return inlay_request_submit_text(engine.get(), prompt.data(), prompt.size(), &p, &raw, e); });
+    }
+    Handle<inlay_request> req(raw);
+    Outcome r = run_to_end(engine.get(), req.get(), [&](std::string_view s) {
+        if (c.json) return;
+        std::fwrite(s.data(), 1, s.size(), stdout);
+        std::fflush(stdout);
+    });
+    if (!r.error.empty()) fail(INLAY_E_INTERNAL, r.error);
+
+    double prefill_ms = static_cast<double>(r.info.prefill_us) * 1e-3, total_ms = static_cast<double>(r.info.latency_us) * 1e-3;
+    double ttft_ms = static_cast<double>(r.info.ttft_us) * 1e-3, decode_ms = total_ms - ttft_ms;
+    double prefill_tps = prefill_ms > 0 ? (r.info.prompt_tokens - r.info.cached_tokens) * 1e3 / prefill_ms : 0;
+    double decode_tps = decode_ms > 0 && r.ids.size() > 1 ? static_cast<double>(r.ids.size() - 1) * 1e3 / decode_ms : 0;
+    inlay_runtime_info ri{};
+    ri.struct_size = sizeof ri;
+    check([&](inlay_error *e) { return inlay_runtime_get_info(rt.get(), &ri, e); });
+    if (c.json) {
+        Object t;
+        t.number("load_ms", load_ms).number("prefill_ms", prefill_ms).number("decode_ms", decode_ms).number("prefill_tps", prefill_tps);
+        t.number("decode_tps", decode_tps).number("ttft_ms", ttft_ms);
+        Object out;
+        out.text("text", r.text).ids("ids", r.ids).integer("prompt_tokens", r.info.prompt_tokens);
+        out.integer("completion_tokens", static_cast<int64_t>(r.ids.size())).text("finish_reason", finish_name(r.finish));
+        out.raw("timings", t.str()).integer("peak_bytes", static_cast<int64_t>(ri.memory_peak));
+        std::printf("%s\n", out.str().c_str());
+    } else {
+        std::printf("\n");
+        if (!c.quiet)
+            std::fprintf(stderr, "\n[load %.0f ms · prompt %u tokens, %.1f tokens/s · answer %zu tokens, %.1f tokens/s · peak %.0f MB · %s]\n", load_ms,
+                         r.info.prompt_tokens, prefill_tps, r.ids.size(), decode_tps, static_cast<double>(ri.memory_peak) * 1e-6, finish_name(r.finish));
+    }
+    return interrupted() ? 130 : 0;
+}
+
+}  // namespace cli

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/runtime.h"
+
+#include "cpu/topology.h"
+#include "thread/pool.h"
+#include "thread/tbb_executor.h"
+
+namespace inlay::engine {
+
+namespace {
+
+int thread_count(int asked) {
+    if (asked < 0 || asked > thread::Pool::max_threads)
+        fail(Code::invalid_argument, "n_threads ", asked, " is outside of 0..", thread::Pool::max_threads);
+    return asked ? asked : cpu::read_topology().default_threads();
+}
+
+Owned<thread::Executor> make_executor(Memory &m, ExecutorKind kind, const RuntimeOptions &o) {
+    switch (kind) {
+    case ExecutorKind::caller: return make_owned<thread::SerialExecutor>(m);
+    case ExecutorKind::tbb: return thread::make_tbb_executor(m, thread_count(o.n_threads));
+    case ExecutorKind::host: return thread::make_host_executor(m, o.host);
+    case ExecutorKind::automatic:
+    case ExecutorKind::pool: break;
+    default: fail(Code::invalid_argument, "executor_kind ", static_cast<int32_t>(kind), " is outside of 0..4");
+    }
+    int n = thread_count(o.n_threads);
+    if (n == 1) return make_owned<thread::SerialExecutor>(m);
+    thread::PoolOptions p;
+    p.threads = n;
+    return make_owned<thread::Pool>(m, m, p);
+}
+
+}  // namespace
+
+Runtime::Runtime(const RuntimeOptions &o)
+    : memory_(o.memory, o.memory_bytes),
+      limits_(o.limits),
+      log_(o.log),
+      kernels_(kernels::build_table(cpu::select_tiers(o.tier, cpu::detect_tiers()))),
+      tier_(cpu::select_tiers(o.tier, cpu::detect_tiers()).best()),
+      kind_(o.executor == ExecutorKind::automatic ? ExecutorKind::pool : o.executor),
+      executor_(make_executor(memory_, o.executor, o)) {}
+
+}  // namespace inlay::engine
