@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "cpu/tier.h"
+#include "io/source.h"
 #include "kernels/table.h"
 #include "thread/executor.h"
 #include "thread/host_executor.h"
@@ -25,6 +26,7 @@ struct RuntimeOptions {
     ExecutorKind executor = ExecutorKind::automatic;
     MemoryHooks memory;
     thread::HostHooks host;
+    io::FileHooks io;
     Log log;
     Limits limits;
 };
@@ -37,6 +39,7 @@ public:
     const Memory &memory() const noexcept { return memory_; }
     const Limits &limits() const noexcept { return limits_; }
     const Log &log() const noexcept { return log_; }
+    const io::FileSystem &files() const noexcept { return files_; }
     const kernels::KernelTable &kernels() const noexcept { return kernels_; }
     cpu::Tier tier() const noexcept { return tier_; }
     ExecutorKind executor_kind() const noexcept { return kind_; }
@@ -50,11 +53,15 @@ private:
     Memory memory_;
     Limits limits_;
     Log log_;
+    io::FileSystem files_;
     kernels::KernelTable kernels_;
     cpu::Tier tier_;
     ExecutorKind kind_;
     Owned<thread::Executor> executor_;
     std::mutex executor_mutex_;
 };
+
+// The runtime object itself lies in the host's memory too, outside of its own account.
+std::shared_ptr<Runtime> make_runtime(const RuntimeOptions &o);
 
 }  // namespace inlay::engine

@@ -8,7 +8,7 @@ import sys
 
 root = sys.argv[1]
 listed = {l.split()[0] for l in open(os.path.join(root, "tests/lint/long_files.txt")) if l.strip() and l[0] != "#"}
-forbidden = re.compile(r"\b(abort|exit|_exit|assert|printf|fprintf|puts|perror|getenv|setlocale|strtod|atof|raise|system)\s*\(|std::(cout|cerr|regex|function|format)\b"
+forbidden = re.compile(r"(?<![\w.>:])(?<!void )(?:std::)?(abort|exit|_exit|assert|printf|fprintf|puts|perror|getenv|setlocale|strtod|atof|raise|system)\s*\(|std::(cout|cerr|regex|function|format)\b"
                        r"|std::(vector|string|map|unordered_map|deque)\b(?!_)|\bthread_local\b")
 bad = []
 try:

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/opened_model.h"
+
+#include "base/checked.h"
+#include "kv/store.h"
+#include "model/forward.h"
+#include "text/tokenizer_gguf.h"
+#include "text/tokenizer_hf.h"
+
+namespace inlay::engine {
+
+namespace {
+
+constexpr int32_t block_tokens = 16;  // one panel: docs/kv-cache.md
+
+String read_name(Memory &m, const io::WeightsFile &f) {
+    if (const io::Gguf *g = f.gguf()) {
+        const io::GgufValue *v = g->find("general.name");
+        if (v && v->is_string()) return make_string(m, v->string());
+    } else if (const io::Json *c = f.config()) {
+        const io::Json *v = c->is_object() ? c->get("_name_or_path") : nullptr;
+        if (v && v->is_string()) return make_string(m, v->string());
+    }
+    return make_string(m, "");
+}
+
+// A GGUF file or folder with a tokenizer and nothing else opens for text.
+bool holds_model(const io::WeightsFile &f) { return !f.tensors().empty() || (f.gguf() == nullptr && f.config() != nullptr); }
+
+// End tokens that generation_config.json adds: the model's own eos_token_id is often only one of them.
+void add_generation_ends(const io::WeightsFile &f, const Limits &limits, text::Tokenizer &t) {
+    io::JsonLimits jl;
+    jl.bytes = limits.request_json_bytes;
+    auto doc = f.side_json("generation_config.json", jl);
+    if (!doc || !doc->root().is_object()) return;
+    const io::Json *eos = doc->root().get("eos_token_id");
+    if (!eos) return;
+    auto add = [&](const io::Json &v) {
+        auto id = v.is_number() ? v.integer() : std::nullopt;
+        if (!id || *id < 0 || *id >= t.n_vocab()) fail(Code::format, "generation_config.json: eos_token_id is no id of the vocabulary of ", t.n_vocab());
+        t.add_end(static_cast<int32_t>(*id));
+    };
+    if (eos->is_array())
+        for (const io::Json &v : eos->items()) add(v);
+    else add(*eos);
+}
+
+}  // namespace
+
+Owned<text::Tokenizer> read_tokenizer(Memory &m, const io::WeightsFile &file, const Limits &limits, const Log &log) {
+    Owned<text::Tokenizer> t;
+    if (const io::Gguf *g = file.gguf()) {
+        if (!g->find("tokenizer.ggml.model")) return nullptr;
+        return text::tokenizer_from_gguf(m, *g, limits, log);
+    }
+    t = text::tokenizer_from_folder(m, file, limits, log);
+    if (t) add_generation_ends(file, limits, *t);
+    return t;
+}
+
+OpenedModel::OpenedModel(std::shared_ptr<Runtime> runtime, Owned<io::WeightsFile> file, const ModelOptions &o)
+    : runtime_(std::move(runtime)), templates_(file->chat_templates()), name_(read_name(runtime_->memory(), *file)), architecture_(Alloc<char>(runtime_->memory())) {
+    Memory &m = runtime_->memory();
+    // A model without a usable tokenizer still computes: text calls give the reason.
+    try {
+        tokenizer_ = read_tokenizer(m, *file, runtime_->limits(), runtime_->log());
+        if (!tokenizer_) tokenizer_fault_ << "the model has no tokenizer";
+    } catch (const Error &e) {
+        if (e.code() == Code::out_of_memory || !holds_model(*file)) throw;
+        tokenizer_code_ = e.code();
+        tokenizer_fault_ << e.text();
+        runtime_->log().line(LogLevel::warn, "tokenizer: ", e.text());
+    }
+    if (!holds_model(*file)) {
+        if (!tokenizer_) fail(Code::format, "mismatch: the file holds no tensors and no tokenizer");
+        return;
+    }
+    const model::Architecture &arch = model::find_architecture(*file);
+    architecture_ = arch.name;
+    config_.emplace(model::read_config(*file, arch));
+    fingerprint_ = model::fingerprint(*file, *config_);
+    model::LayerRange range{o.layer_begin, o.layer_end ? o.layer_end : config_->n_layers};
+    if (range.begin < 0 || range.begin >= range.end || range.end > config_->n_layers)
+        fail(Code::invalid_argument, "layers [", range.begin, ", ", range.end, ") of ", config_->n_layers);
+    if (!o.weights) return;
+    weights_.emplace(m, *file, arch, *config_, range);
+    n_params_ = weights_->n_params();
+    std::lock_guard lock(runtime_->executor_mutex());
+    weights_->load(*file, runtime_->executor(), o.progress);
+}
+
+const model::Config &OpenedModel::config() const {
+    if (!config_) fail(Code::state, "the file holds a tokenizer alone, no model");
+    return *config_;
+}
+
+const model::Weights &OpenedModel::weights() const {
+    if (!has_weights()) fail(Code::state, "the model was opened without its weights");
+    return *weights_;
+}
+
+const text::Tokenizer &OpenedModel::need_tokenizer() const {
+    if (!tokenizer_) fail(tokenizer_code_ == Code::not_found ? Code::state : tokenizer_code_, tokenizer_fault_.view());
+    return *tokenizer_;
+}
+
+const io::ChatTemplate *OpenedModel::find_template(std::string_view name) const noexcept {
+    if (name.empty()) return templates_.empty() ? nullptr : &templates_[0];
+    for (const io::ChatTemplate &t : templates_)
+        if (t.name == name) return &t;
+    return nullptr;
+}
+
+kv::Layout kv_layout(Memory &m, const model::Config &c, kernels::KvType type, model::LayerRange range) {
+    Vector<kv::LayerShape> layers((Alloc<kv::LayerShape>(m)));
+    for (int32_t l = range.begin; l < range.end; ++l) layers.push_back(model::kv_shape(c, l));
+    return kv::Layout(m, type, layers);
+}
+
+uint64_t kv_bytes_per_token(Memory &m, const model::Config &c, kernels::KvType type) {
+    return static_cast<uint64_t>(kv_layout(m, c, type, {0, c.n_layers}).block_bytes()) / block_tokens;
+}
+
+MemoryEstimate estimate(Runtime &rt, const io::WeightsFile &file, const EstimateFor &what) {
+    Memory &m = rt.memory();
+    const model::Architecture &arch = model::find_architecture(file);
+    model::Config c = model::read_config(file, arch);
+    model::Weights w(m, file, arch, c, {0, c.n_layers});
+    MemoryEstimate e;
+    e.weights = w.bytes();
+    Checked tokens = Checked(what.n_ctx ? what.n_ctx : c.ctx).rounded_up(block_tokens);
+    if (c.causal) e.kv = (Checked(kv_bytes_per_token(m, c, what.kv_type)) * tokens * Checked(what.max_requests ? what.max_requests : 1)).value();
+    model::ForwardLimits limits;
+    limits.rows = what.max_batch_tokens ? what.max_batch_tokens : 512;
+    e.scratch = model::Forward::bytes(c, w, limits, rt.n_threads());
+    return e;
+}
+
+}  // namespace inlay::engine
