@@ -102,7 +102,7 @@ private:
                 return false;
             case ExprKind::repeat: return e.b == 0 || out_.nullable[e.a];
             case ExprKind::ref: return out_.rule_nullable[e.a];
-            case ExprKind::graph: return ast_.graphs[e.a].empty;
+            case ExprKind::graph: return ast_.graphs[e.a].empty();
             default: return false;
         }
     }

@@ -34,17 +34,17 @@ struct Expr {
     uint32_t a = 0, b = 0, c = 0;
 };
 
-// A ready automaton over bytes, with the tail `to == kAccept` for its end; state 0 begins.
+// A ready automaton over bytes; state 0 begins.
 struct ByteGraph {
-    explicit ByteGraph(Memory &m) : edges(m) {}
+    explicit ByteGraph(Memory &m) : edges(m), finals(m) {}
     struct Edge {
         uint32_t from, to;
         uint8_t lo, hi;
     };
-    static constexpr uint32_t kAccept = ~0u;
     uint32_t n_states = 0;
-    bool empty = false;  // accepts the empty text as well
     Vector<Edge> edges;
+    Vector<uint32_t> finals;
+    bool empty() const noexcept { return !finals.empty() && finals.front() == 0; }  // finals are sorted
 };
 
 struct Rule {

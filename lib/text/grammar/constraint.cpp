@@ -2,6 +2,7 @@
 // From source texts to constraints.
 #include "text/grammar/constraint.h"
 
+#include "text/grammar/dfa.h"
 #include "text/grammar/gbnf.h"
 #include "text/grammar/regex.h"
 
@@ -12,6 +13,20 @@ Constraint::Constraint(Memory &m, Net net, const Limits &limits)
 
 std::shared_ptr<const Constraint> Constraint::from_gbnf(Memory &m, std::string_view source, const Limits &limits) {
     return make_shared_in<Constraint>(m, m, lower(m, parse_gbnf(m, source, limits), limits), limits);
+}
+
+std::shared_ptr<const Constraint> Constraint::from_regex(Memory &m, std::string_view source, const Limits &limits) {
+    Ast ast(m);
+    bool anchors;
+    uint32_t body = parse_regex(ast, source, limits, anchors);
+    if (anchors) {
+        // ^ and $ are conditions on the position: resolved in the automaton over characters.
+        ast.graphs.push_back(to_utf8(m, regex_dfa(m, source, false, limits)));
+        body = ast.add({ExprKind::graph, 0});
+    }
+    ast.root = ast.rule("regex");
+    ast.rules[ast.root].body = body;
+    return make_shared_in<Constraint>(m, m, lower(m, ast, limits), limits);
 }
 
 std::shared_ptr<const Constraint> Constraint::from_choices(Memory &m, std::span<const std::string_view> choices, const Limits &limits) {

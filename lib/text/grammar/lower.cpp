@@ -162,8 +162,8 @@ private:
                 uint32_t base = static_cast<uint32_t>(net_.final.size());
                 for (uint32_t i = 0; i < g.n_states; ++i) state();
                 if (g.n_states > 0) eps(s, base);
-                if (g.empty) eps(s, t);
-                for (const ByteGraph::Edge &x : g.edges) edge(base + x.from, x.lo, x.hi, x.to == ByteGraph::kAccept ? t : base + x.to);
+                for (const ByteGraph::Edge &x : g.edges) edge(base + x.from, x.lo, x.hi, base + x.to);
+                for (uint32_t f : g.finals) eps(base + f, t);
                 break;
             }
         }

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+// Regular expressions to automata (subset construction with ^ and $ as conditions on the position), and automata to
+// bytes.
+#include <algorithm>
+
+#include "base/hash.h"
+#include "text/grammar/dfa.h"
+#include "text/grammar/regex.h"
+
+namespace inlay::text::grammar {
+namespace {
+
+struct Nfa {
+    explicit Nfa(Memory &m) : eps(m), moves(m), eps_at(m), moves_at(m) {}
+    enum class When : uint8_t { always, begin, end };
+    struct Eps {
+        uint32_t from, to;
+        When when;
+    };
+    struct Move {
+        uint32_t from, to, set;  // set: of the Ast, or a literal code point with the top bit
+    };
+    uint32_t n = 0;
+    Vector<Eps> eps;
+    Vector<Move> moves;
+    Vector<uint32_t> eps_at, moves_at;
+    void freeze() {
+        auto sort = [&](auto &list, Vector<uint32_t> &at) {
+            std::stable_sort(list.begin(), list.end(), [](auto &a, auto &b) { return a.from < b.from; });
+            at.assign(n + 1, 0);
+            for (auto &x : list) ++at[x.from + 1];
+            for (uint32_t i = 0; i < n; ++i) at[i + 1] += at[i];
+        };
+        sort(eps, eps_at);
+        sort(moves, moves_at);
+    }
+};
+
+constexpr uint32_t kLiteral = 0x80000000u;
+
+class Builder {
+public:
+    Builder(Memory &m, const Ast &ast, const Limits &limits) : memory_(m), ast_(ast), limits_(limits), nfa_(m), work_(m) {}
+
+    Nfa run(uint32_t expr, bool search) {
+        uint32_t s = state(), t = state();
+        start = s, last = t;
+        if (search) {
+            uint32_t in = state(), out = state();
+            nfa_.eps.push_back({s, in, Nfa::When::always});
+            nfa_.moves.push_back({s, s, kAny});
+            lay(expr, in, out);
+            // After `out` anything may follow, but a match that needed $ ends here: its way is cut by the condition.
+            nfa_.eps.push_back({out, t, Nfa::When::always});
+            nfa_.moves.push_back({t, t, kAny});
+        } else lay(expr, s, t);
+        nfa_.freeze();
+        return std::move(nfa_);
+    }
+    uint32_t start = 0, last = 0;
+    static constexpr uint32_t kAny = 0x7fffffff;
+
+private:
+    struct Work {
+        uint32_t expr, from, to;
+    };
+    uint32_t state() {
+        if (nfa_.n >= limits_.regex_states) fail(Code::limit, "regex: more than ", limits_.regex_states, " states");
+        return nfa_.n++;
+    }
+    void eps(uint32_t s, uint32_t t, Nfa::When w = Nfa::When::always) { nfa_.eps.push_back({s, t, w}); }
+
+    void lay(uint32_t expr, uint32_t from, uint32_t to) {
+        work_.push_back({expr, from, to});
+        while (!work_.empty()) {
+            Work w = work_.back();
+            work_.pop_back();
+            const Expr &e = ast_.nodes[w.expr];
+            uint32_t s = w.from, t = w.to;
+            switch (e.kind) {
+                case ExprKind::empty: eps(s, t); break;
+                case ExprKind::begin: eps(s, t, Nfa::When::begin); break;
+                case ExprKind::end: eps(s, t, Nfa::When::end); break;
+                case ExprKind::chars: nfa_.moves.push_back({s, t, e.a}); break;
+                case ExprKind::bytes: {
+                    std::string_view text(ast_.text.data() + e.a, e.b);
+                    for (size_t i = 0; i < text.size();) {
+                        uint32_t c;
+                        i += static_cast<size_t>(decode_utf8(text, i, c));
+                        uint32_t next = i == text.size() ? t : state();
+                        nfa_.moves.push_back({s, next, c | kLiteral});
+                        s = next;
+                    }
+                    break;
+                }
+                case ExprKind::seq:
+                    for (uint32_t i = 0; i < e.b; ++i) {
+                        uint32_t next = i + 1 == e.b ? t : state();
+                        work_.push_back({ast_.kids[e.a + i], s, next});
+                        s = next;
+                    }
+                    break;
+                case ExprKind::alt:
+                    for (uint32_t i = 0; i < e.b; ++i) work_.push_back({ast_.kids[e.a + i], s, t});
+                    break;
+                case ExprKind::repeat: {
+                    uint32_t lo = e.b, hi = e.c;
+                    if (hi == 0) {
+                        eps(s, t);
+                        break;
+                    }
+                    for (uint32_t i = 0; i < lo; ++i) {
+                        uint32_t next = state();
+                        work_.push_back({e.a, s, next});
+                        s = next;
+                    }
+                    if (hi == kInfinite) {
+                        uint32_t q = state();
+                        eps(s, q);
+                        work_.push_back({e.a, q, q});
+                        eps(q, t);
+                    } else {
+                        for (uint32_t i = lo; i < hi; ++i) {
+                            eps(s, t);
+                            uint32_t next = state();
+                            work_.push_back({e.a, s, next});
+                            s = next;
+                        }
+                        eps(s, t);
+                    }
+                    break;
+                }
+                default: break;
+            }
+        }
+    }
+
+    Memory &memory_;
+    const Ast &ast_;
+    const Limits &limits_;
+    Nfa nfa_;
+    Vector<Work> work_;
+};
+
+class Subsets {
+public:
+    Subsets(Memory &m, const Ast &ast, const Nfa &nfa, const Limits &limits)
+        : memory_(m), ast_(ast), nfa_(nfa), limits_(limits), members_(m), at_(m), ends_(m), names_(m), mark_(nfa.n, 0, Alloc<uint32_t>(m)), set_(m), stack_(m) {
+        at_.push_back(0);
+    }
+
+    Dfa run(uint32_t start, uint32_t last) {
+        last_ = last;
+        Dfa out(memory_);
+        set_.assign(1, start);
+        close(true);
+        add();
+        struct Piece {
+            uint32_t at;
+            bool open;
+            uint32_t to;
+        };
+        Vector<Piece> pieces(memory_);
+        Vector<uint32_t> live(memory_);
+        for (uint32_t i = 0; i + 1 < at_.size(); ++i) {
+            out.begin_state(ends_[i]);
+            pieces.clear();
+            auto put = [&](uint32_t lo, uint32_t hi, uint32_t to) {
+                spend(1);
+                pieces.push_back({lo, true, to});
+                pieces.push_back({hi + 1, false, to});
+            };
+            for (uint32_t k = at_[i]; k < at_[i + 1]; ++k) {
+                uint32_t s = members_[k];
+                for (uint32_t x = nfa_.moves_at[s]; x < nfa_.moves_at[s + 1]; ++x) {
+                    const Nfa::Move &mv = nfa_.moves[x];
+                    if (mv.set == Builder::kAny) put(0, 0xD7FF, mv.to), put(0xE000, kMaxCodePoint, mv.to);
+                    else if (mv.set & kLiteral) put(mv.set & ~kLiteral, mv.set & ~kLiteral, mv.to);
+                    else
+                        for (const Interval &v : ast_.sets[mv.set].items()) put(v.lo, v.hi, mv.to);
+                }
+            }
+            std::sort(pieces.begin(), pieces.end(), [](const Piece &a, const Piece &b) { return a.at < b.at; });
+            live.clear();
+            for (size_t j = 0; j < pieces.size();) {
+                uint32_t from = pieces[j].at;
+                for (; j < pieces.size() && pieces[j].at == from; ++j) {
+                    if (pieces[j].open) live.push_back(pieces[j].to);
+                    else live.erase(std::find(live.begin(), live.end(), pieces[j].to));
+                }
+                if (live.empty() || j == pieces.size()) continue;
+                spend(live.size());
+                set_.assign(live.begin(), live.end());
+                close(false);
+                uint32_t to = add();
+                out.arc(from, pieces[j].at - 1, to);
+            }
+        }
+        out.clean();
+        return out;
+    }
+
+private:
+    void spend(uint64_t n) {
+        if (n > fuel_) fail(Code::limit, "regex: too much work to make it deterministic");
+        fuel_ -= n;
+    }
+
+    void reach(bool begin, bool end) {
+        ++stamp_;
+        stack_.assign(set_.begin(), set_.end());
+        set_.clear();
+        while (!stack_.empty()) {
+            uint32_t s = stack_.back();
+            stack_.pop_back();
+            if (mark_[s] == stamp_) continue;
+            mark_[s] = stamp_;
+            spend(1);
+            set_.push_back(s);
+            for (uint32_t x = nfa_.eps_at[s]; x < nfa_.eps_at[s + 1]; ++x) {
+                const Nfa::Eps &e = nfa_.eps[x];
+                if (e.when == Nfa::When::always || (e.when == Nfa::When::begin && begin) || (e.when == Nfa::When::end && end)) stack_.push_back(e.to);
+            }
+        }
+        std::sort(set_.begin(), set_.end());
+    }
+
+    // Into set_: what is reached at this position; ends: whether the text may end here.
+    void close(bool begin) {
+        Vector<uint32_t> seeds(set_.begin(), set_.end(), set_.get_allocator());
+        reach(begin, true);
+        accepting_ = std::binary_search(set_.begin(), set_.end(), last_);
+        set_.assign(seeds.begin(), seeds.end());
+        reach(begin, false);
+    }
+
+    uint32_t add() {
+        uint64_t h = hash_bytes(set_.data(), set_.size() * 4, accepting_);
+        for (auto [it, end] = names_.equal_range(h); it != end; ++it) {
+            uint32_t i = it->second;
+            if (ends_[i] == accepting_ && at_[i + 1] - at_[i] == set_.size() && std::equal(set_.begin(), set_.end(), members_.begin() + at_[i])) return i;
+        }
+        uint32_t id = static_cast<uint32_t>(ends_.size());
+        if (id >= limits_.regex_states) fail(Code::limit, "regex: more than ", limits_.regex_states, " states");
+        members_.insert(members_.end(), set_.begin(), set_.end());
+        at_.push_back(static_cast<uint32_t>(members_.size()));
+        ends_.push_back(accepting_);
+        names_.emplace(h, id);
+        return id;
+    }
+
+    Memory &memory_;
+    const Ast &ast_;
+    const Nfa &nfa_;
+    const Limits &limits_;
+    Vector<uint32_t> members_, at_;
+    Vector<uint8_t> ends_;
+    std::unordered_multimap<uint64_t, uint32_t, SeededHash, std::equal_to<>, Alloc<std::pair<const uint64_t, uint32_t>>> names_;
+    Vector<uint32_t> mark_;
+    Vector<uint32_t> set_, stack_;
+    uint32_t stamp_ = 0, last_ = 0;
+    bool accepting_ = false;
+    uint64_t fuel_ = 10'000'000;
+};
+
+}  // namespace
+
+Dfa regex_dfa(Memory &m, std::string_view pattern, bool search, const Limits &limits) {
+    Ast ast(m);
+    bool anchors;
+    uint32_t e = parse_regex(ast, pattern, limits, anchors);
+    Builder b(m, ast, limits);
+    Nfa nfa = b.run(e, search);
+    return Subsets(m, ast, nfa, limits).run(b.start, b.last);
+}
+
+namespace {
+
+void add_runs(ByteGraph &g, uint32_t from, uint32_t to, uint32_t lo, uint32_t hi, Vector<ByteRun> &runs) {
+    runs.clear();
+    utf8_runs(lo, hi, runs);
+    for (const ByteRun &r : runs) {
+        uint32_t at = from;
+        for (int i = 0; i < r.n; ++i) {
+            uint32_t next = i + 1 == r.n ? to : g.n_states++;
+            g.edges.push_back({at, next, r.lo[i], r.hi[i]});
+            at = next;
+        }
+    }
+}
+
+void add_word(ByteGraph &g, uint32_t from, uint32_t to, std::string_view word) {
+    for (size_t i = 0; i < word.size(); ++i) {
+        uint32_t next = i + 1 == word.size() ? to : g.n_states++;
+        uint8_t b = static_cast<uint8_t>(word[i]), upper = b >= 'a' && b <= 'f' && i + 1 == word.size() && word.size() == 6 ? static_cast<uint8_t>(b - 32) : b;
+        g.edges.push_back({from, next, b, b});
+        if (upper != b) g.edges.push_back({from, next, upper, upper});
+        from = next;
+    }
+}
+
+void add_escape(ByteGraph &g, uint32_t from, uint32_t to, uint32_t c) {
+    char two[2] = {'\\', 0};
+    switch (c) {
+        case '"': case '\\': two[1] = static_cast<char>(c); break;
+        case '\b': two[1] = 'b'; break;
+        case '\f': two[1] = 'f'; break;
+        case '\n': two[1] = 'n'; break;
+        case '\r': two[1] = 'r'; break;
+        case '\t': two[1] = 't'; break;
+        default: break;
+    }
+    if (two[1]) return add_word(g, from, to, {two, 2});
+    const char *hex = "0123456789abcdef";
+    char six[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+    add_word(g, from, to, {six, 6});
+}
+
+ByteGraph to_bytes(Memory &m, const Dfa &d, bool json) {
+    ByteGraph g(m);
+    g.n_states = d.n_states();
+    Vector<ByteRun> runs(m);
+    for (uint32_t s = 0; s < d.n_states(); ++s) {
+        if (d.accepts(s)) g.finals.push_back(s);
+        for (const Dfa::Arc &a : d.arcs(s)) {
+            if (!json) {
+                add_runs(g, s, a.to, a.lo, a.hi, runs);
+                continue;
+            }
+            uint32_t lo = a.lo;
+            auto plain = [&](uint32_t from, uint32_t end) {  // [from, end)
+                if (from < end) add_runs(g, s, a.to, from, end - 1, runs);
+            };
+            for (; lo < 0x20 && lo <= a.hi; ++lo) add_escape(g, s, a.to, lo);
+            for (uint32_t c : {static_cast<uint32_t>('"'), static_cast<uint32_t>('\\')})
+                if (lo <= c && c <= a.hi) {
+                    plain(lo, c);
+                    add_escape(g, s, a.to, c);
+                    lo = c + 1;
+                }
+            plain(lo, a.hi + 1);
+        }
+    }
+    return g;
+}
+
+}  // namespace
+
+ByteGraph to_utf8(Memory &m, const Dfa &d) { return to_bytes(m, d, false); }
+ByteGraph to_json_string(Memory &m, const Dfa &d) { return to_bytes(m, d, true); }
+
+}  // namespace inlay::text::grammar
