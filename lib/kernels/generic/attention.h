@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention over KV panels. Scores and values are small matrix products: a tile of query rows shares each load of K or
+// V, and every output keeps one chain of fma in ascending order, so tiles change nothing in the bits.
+#pragma once
+
+#include "kernels/lanes/lanes.h"
+
+namespace inlay::INLAY_TIER {
+namespace {
+
+using kernels::KvType;
+
+// Accumulators a tile may hold, in V: AVX-512 24 of 32 registers (the rest: loads and a broadcast), AVX2 6 of 8 pairs.
+#if defined(__AVX512F__)
+inline constexpr int kTile = 24, kTileRows = 12;
+#elif defined(__AVX2__)
+inline constexpr int kTile = 6, kTileRows = 6;
+#else
+inline constexpr int kTile = 8, kTileRows = 4;
+#endif
+constexpr int columns_of(int rows) {
+    if (kTile == 6 && rows == 3) return 1;  // two columns would need 17 ymm registers
+    int c = 1;
+    while (c < 8 && rows * c * 2 <= kTile) c *= 2;
+    return c;
+}
+
+template <KvType T>
+INLAY_INLINE V load_kv(const uint8_t *p) {
+    if constexpr (T == KvType::f32) return load(reinterpret_cast<const float *>(p));
+    else if constexpr (T == KvType::f16) return load_f16(reinterpret_cast<const uint16_t *>(p));
+    else if constexpr (T == KvType::bf16) return load_bf16(reinterpret_cast<const uint16_t *>(p));
+    else return load_i8(reinterpret_cast<const int8_t *>(p));
+}
+
+// ---- scores: R rows, P panels of 16 tokens
+template <KvType T, int R, int P>
+INLAY_INLINE void score_tile(const kernels::AttnScoresArgs *a, int64_t row, int64_t panel) {
+    constexpr int64_t step = kLanes * kernels::kv_element_bytes(T);
+    const float *q = a->q + row * a->ldq;
+    const uint8_t *k[P];
+    for (int p = 0; p < P; ++p) k[p] = a->panels[panel + p];
+    V acc[R][P];
+    for (int r = 0; r < R; ++r)
+        for (int p = 0; p < P; ++p) acc[r][p] = zero();
+    for (int64_t i = 0; i < a->k_dim; ++i) {
+        V kv[P];
+        for (int p = 0; p < P; ++p) kv[p] = load_kv<T>(k[p] + i * step);
+        for (int r = 0; r < R; ++r) {
+            const V b = set1(q[r * a->ldq + i]);
+            for (int p = 0; p < P; ++p) acc[r][p] = fma(b, kv[p], acc[r][p]);
+        }
+    }
+    for (int r = 0; r < R; ++r)
+        for (int p = 0; p < P; ++p) store(a->s + (row + r) * a->lds + (panel + p) * kLanes, acc[r][p]);
+}
+
+template <KvType T, int R>
+void score_rows(const kernels::AttnScoresArgs *a, int64_t row) {
+    constexpr int P = columns_of(R);
+    int64_t p = 0;
+    for (; p + P <= a->n_panels; p += P) score_tile<T, R, P>(a, row, p);
+    if constexpr (P > 1)
+        for (; p < a->n_panels; ++p) score_tile<T, R, 1>(a, row, p);
+}
+
+// ---- values: R rows, C groups of 16 dims, starting at group `g`
+template <KvType T, int R, int C>
+INLAY_INLINE void value_tile(const kernels::AttnValuesArgs *a, int64_t row, int64_t g, int64_t v_offset, int64_t stride) {
+    constexpr bool q8 = T == KvType::q8_0;
+    const float *p = a->p + row * a->ldp;
+    float *o = a->o + row * a->ldo + g * kLanes;
+    V acc[R][C];
+    for (int r = 0; r < R; ++r)
+        for (int c = 0; c < C; ++c) acc[r][c] = load(o + r * a->ldo + c * kLanes);
+    for (int64_t t = a->first; t < a->last;) {
+        const uint8_t *base = a->panels[t / kLanes] + v_offset;
+        const int64_t end = t / kLanes * kLanes + kLanes < a->last ? t / kLanes * kLanes + kLanes : a->last;
+        for (; t < end; ++t) {
+            const int64_t slot = t % kLanes;
+            const uint8_t *v = base + (slot * stride + g * kLanes) * kernels::kv_element_bytes(T);
+            V vv[C];
+            for (int c = 0; c < C; ++c) vv[c] = load_kv<T>(v + c * kLanes * kernels::kv_element_bytes(T));
+            float d[(C + 1) / 2];
+            if constexpr (q8) {
+                const uint16_t *scales = reinterpret_cast<const uint16_t *>(base + kLanes * stride) + slot * (stride / 32);
+                for (int c = 0; c < C; c += 2) d[c / 2] = half_value(scales[(g + c) / 2]);
+            }
+            for (int r = 0; r < R; ++r) {
+                const float pr = p[r * a->ldp + t];
+                V b = set1(pr);
+                for (int c = 0; c < C; ++c) {
+                    if constexpr (q8) b = set1(pr * d[c / 2]);
+                    acc[r][c] = fma(b, vv[c], acc[r][c]);
+                }
+            }
+        }
+    }
+    for (int r = 0; r < R; ++r)
+        for (int c = 0; c < C; ++c) store(o + r * a->ldo + c * kLanes, acc[r][c]);
+}
+
+template <KvType T, int R>
+void value_rows(const kernels::AttnValuesArgs *a, int64_t row) {
+    constexpr int C = columns_of(R);
+    const int64_t stride = kernels::v_stride(T, a->v_dim), offset = kernels::kv_v_offset(T, a->k_dim);
+    int64_t g = 0;
+    for (; g + C <= stride / kLanes; g += C) value_tile<T, R, C>(a, row, g, offset, stride);
+    if constexpr (C > 1)
+        for (; g < stride / kLanes; ++g) value_tile<T, R, 1>(a, row, g, offset, stride);
+}
+
+// Tiles of the most rows that fit, then the widest that remain. f16 is the default type and has every height (a group
+// of query heads is one tile); the others make do with powers of two, as code size counts too.
+template <KvType T>
+constexpr bool has_rows(int r) {
+    return r <= kTileRows && (T == KvType::f16 ? r <= 8 || r == 12 : (r & (r - 1)) == 0);
+}
+template <KvType T, int R, bool scores, class Args>
+void tile_rows(const Args *a, int64_t row) {
+    for (; row + R <= a->rows; row += R) {
+        if constexpr (scores) score_rows<T, R>(a, row);
+        else value_rows<T, R>(a, row);
+    }
+    if constexpr (R > 1) {
+        if (row == a->rows) return;
+        constexpr int next = has_rows<T>(R - 1) ? R - 1 : has_rows<T>(R - 2) ? R - 2 : R > 4 && has_rows<T>(R - 4) ? R - 4 : R / 2;
+        tile_rows<T, next, scores>(a, row);
+    }
+}
+constexpr int most_rows(bool every) { return every ? kTileRows : kTileRows >= 8 ? 8 : 4; }
+
+template <KvType T>
+void attn_scores(const kernels::AttnScoresArgs *a) noexcept {
+    tile_rows<T, most_rows(T == KvType::f16), true>(a, 0);
+}
+template <KvType T>
+void attn_values(const kernels::AttnValuesArgs *a) noexcept {
+    tile_rows<T, most_rows(T == KvType::f16), false>(a, 0);
+}
+
+// ---- softmax within a chunk, and the joining of chunks
+void attn_softmax(const kernels::AttnSoftmaxArgs *a) noexcept {
+    const int64_t from = a->first / kLanes * kLanes, to = (a->last + kLanes - 1) / kLanes * kLanes;
+    const V low = set1(-__builtin_inff());
+    auto lanes_at = [&](int64_t i) __attribute__((always_inline)) {
+        const int64_t f = a->first - i, l = a->last - i;
+        return lanes_in(static_cast<int>(f > 0 ? f : 0), static_cast<int>(l < kLanes ? l : kLanes));
+    };
+    for (int64_t row = 0; row < a->rows; ++row) {
+        float *s = a->s + row * a->lds;
+        V m = low;
+        for (int64_t i = from; i < to; i += kLanes) {
+            V v = load(s + i);
+            if (a->softcap > 0) {
+                v = mul(set1(a->softcap), tanh(div(v, set1(a->softcap))));
+                store(s + i, v);
+            }
+            m = max(select(lanes_at(i), v, low), m);
+        }
+        const float greatest = tree_max(m);
+        const V vm = set1(greatest);
+        V sum = zero();
+        for (int64_t i = from; i < to; i += kLanes) {
+            const V p = select(lanes_at(i), exp(sub(load(s + i), vm)), zero());
+            store(s + i, p);
+            sum = add(sum, p);
+        }
+        a->m[row] = greatest;
+        a->l[row] = tree_sum(sum);
+    }
+}
+
+void attn_merge(float *y, float f, const float *x, float h, int64_t n) noexcept {
+    each_group(n, [&](int64_t i, int c) __attribute__((always_inline)) {
+        store_n(y + i, fma(load_n(y + i, c), set1(f), mul(load_n(x + i, c), set1(h))), c);
+    });
+}
+
+}  // namespace
+
+void init_attention(kernels::KernelTable &t) noexcept;
+void init_attention(kernels::KernelTable &t) noexcept {
+    t.attn_scores_f32 = attn_scores<KvType::f32>;
+    t.attn_scores_f16 = attn_scores<KvType::f16>;
+    t.attn_scores_bf16 = attn_scores<KvType::bf16>;
+    t.attn_values_f32 = attn_values<KvType::f32>;
+    t.attn_values_f16 = attn_values<KvType::f16>;
+    t.attn_values_bf16 = attn_values<KvType::bf16>;
+    t.attn_values_q8_0 = attn_values<KvType::q8_0>;
+    t.attn_softmax = attn_softmax;
+    t.attn_merge = attn_merge;
+}
+
+}  // namespace inlay::INLAY_TIER

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rotary position embedding in place. The contract is RopeArgs's.
+#pragma once
+
+#include "kernels/lanes/lanes.h"
+
+namespace inlay::INLAY_TIER {
+namespace {
+
+void rope_halves(const kernels::RopeArgs *a) noexcept {
+    const int64_t half = a->n_rot / 2;
+    for (int64_t row = 0; row < a->rows; ++row) {
+        const float *cs = a->cos + row * a->ld_table, *sn = a->sin + row * a->ld_table;
+        for (int64_t h = 0; h < a->heads; ++h) {
+            float *x = a->x + row * a->ldx + h * a->dim;
+            each_group(half, [&](int64_t i, int count) __attribute__((always_inline)) {
+                const V p = load_n(x + i, count), q = load_n(x + half + i, count);
+                const V c = load_n(cs + i, count), s = load_n(sn + i, count);
+                store_n(x + i, fma(p, c, neg(mul(q, s))), count);
+                store_n(x + half + i, fma(p, s, mul(q, c)), count);
+            });
+        }
+    }
+}
+
+// Pairs lie side by side: plain steps, as the models that want it are few.
+void rope_neighbours(const kernels::RopeArgs *a) noexcept {
+    const int64_t half = a->n_rot / 2;
+    for (int64_t row = 0; row < a->rows; ++row) {
+        const float *cs = a->cos + row * a->ld_table, *sn = a->sin + row * a->ld_table;
+        for (int64_t h = 0; h < a->heads; ++h) {
+            float *x = a->x + row * a->ldx + h * a->dim;
+            for (int64_t i = 0; i < half; ++i) {
+                const float p = x[2 * i], q = x[2 * i + 1];
+                x[2 * i] = __builtin_fmaf(p, cs[i], -(q * sn[i]));
+                x[2 * i + 1] = __builtin_fmaf(p, sn[i], q * cs[i]);
+            }
+        }
+    }
+}
+
+}  // namespace
+
+void init_rope(kernels::KernelTable &t) noexcept;
+void init_rope(kernels::KernelTable &t) noexcept {
+    t.rope_halves = rope_halves;
+    t.rope_neighbours = rope_neighbours;
+}
+
+}  // namespace inlay::INLAY_TIER

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+// The reference form of generic/norm.h: lanes as plain arrays, one fused multiply-add at a time.
+#define INLAY_TIER ref
+#include "kernels/generic/norm.h"

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+// generic/map.h with lanes as one zmm register.
+#include "kernels/generic/map.h"
