@@ -7,6 +7,14 @@ namespace inlay::avx512 {
 // ---- matmul
 
 // ---- vec
+void init_norm(kernels::KernelTable &t) noexcept;
+void init_act(kernels::KernelTable &t) noexcept;
+void init_rope(kernels::KernelTable &t) noexcept;
+void init_softmax(kernels::KernelTable &t) noexcept;
+void init_map(kernels::KernelTable &t) noexcept;
+void init_attention(kernels::KernelTable &t) noexcept;
+void init_attention_q8(kernels::KernelTable &t) noexcept;
+void init_kv_write(kernels::KernelTable &t) noexcept;
 
 void init(kernels::KernelTable &t) noexcept;
 void init(kernels::KernelTable &t) noexcept {
@@ -14,6 +22,14 @@ void init(kernels::KernelTable &t) noexcept {
     // ---- matmul
 
     // ---- vec
+    init_norm(t);
+    init_act(t);
+    init_rope(t);
+    init_softmax(t);
+    init_map(t);
+    init_attention(t);
+    init_attention_q8(t);
+    init_kv_write(t);
 }
 
 }  // namespace inlay::avx512

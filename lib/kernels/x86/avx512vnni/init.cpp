@@ -8,6 +8,7 @@ namespace inlay::avx512vnni {
 void init_matmul_int(kernels::KernelTable &t) noexcept;
 
 // ---- vec
+void init_attention_q8(kernels::KernelTable &t) noexcept;
 
 void init(kernels::KernelTable &t) noexcept;
 void init(kernels::KernelTable &t) noexcept {
@@ -15,6 +16,7 @@ void init(kernels::KernelTable &t) noexcept {
     init_matmul_int(t);
 
     // ---- vec
+    init_attention_q8(t);
 }
 
 }  // namespace inlay::avx512vnni

@@ -7,6 +7,7 @@ namespace inlay::avxvnni {
 // ---- matmul
 
 // ---- vec
+void init_attention_q8(kernels::KernelTable &t) noexcept;
 
 void init(kernels::KernelTable &t) noexcept;
 void init(kernels::KernelTable &t) noexcept {
@@ -14,6 +15,7 @@ void init(kernels::KernelTable &t) noexcept {
     // ---- matmul
 
     // ---- vec
+    init_attention_q8(t);
 }
 
 }  // namespace inlay::avxvnni

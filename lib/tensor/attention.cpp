@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+// A task = (sequence, KV head, tile of query tokens, range of chunks). Its rows are all query heads of the KV head for
+// all tokens of the tile, so each key and value is read once for all of them.
+#include "tensor/attention.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "base/checked.h"
+
+namespace inlay::tensor {
+
+using kernels::kChunkPanels;
+using kernels::kChunkTokens;
+using kernels::kKvTokens;
+using kernels::KvType;
+
+namespace {
+
+// Rows that share a load of K and V. Their scores (1 KiB each) and sums stay in L2; below about 24 the loads and
+// conversions of K show, above 64 nothing is gained.
+constexpr int64_t kTileRows = 48;
+// Tasks a worker: enough that the last one to end does not leave others idle for long.
+constexpr int64_t kTasksPerWorker = 4;
+
+constexpr int64_t lines(int64_t bytes) { return kernels::round_up(bytes, 64); }
+
+}  // namespace
+
+struct AttnPlan::Item {
+    AttnSeq seq;
+    int64_t first_task, n_tiles, n_splits;
+    int64_t n_chunks;     // over all rows, counted from chunk 0
+    int64_t part_offset;  // into parts_, when n_splits > 1: counters, then parts
+};
+
+struct AttnPlan::Rows {
+    const Item *item;
+    int64_t head;           // KV head
+    int64_t tile;
+    int64_t token, n_tokens;  // of the sequence's query rows
+    int64_t n_rows;           // n_tokens * group
+    int64_t chunk_begin, chunk_end;            // this task's
+    int64_t first_chunk, last_chunk;           // all that its rows see: [first, last)
+};
+
+struct AttnPlan::Part {
+    float *m, *l;  // [rows]
+    float *o;      // [rows, v_pad]
+};
+
+struct AttnPlan::Scratch {
+    float *q;            // [max_rows, k_pad] scaled
+    float *s;            // [max_rows, 256]
+    float *factors;      // [2 * max_rows]
+    Part chunk, sum;
+    int8_t *q8;          // [max_rows, blocks * 32]
+    float *d, *sd;       // [max_rows, blocks]
+    int32_t *n128;
+    int32_t *h128;       // [max_rows, 2 * blocks]
+    int16_t *s16;
+};
+
+AttnPlan::AttnPlan(Memory &m) : memory_(m), items_(Alloc<Item>(m)) {}
+AttnPlan::~AttnPlan() = default;
+
+AttnPlan::Span AttnPlan::seen(const AttnSeq &s, int64_t token) const noexcept {
+    const int64_t pos = s.first_pos + token;
+    if (shape_.causal) {
+        const int64_t hi = std::min(pos + 1, s.n_ctx);
+        return {shape_.window > 0 ? std::max<int64_t>(0, pos + 1 - shape_.window) : 0, hi};
+    }
+    if (shape_.window <= 0) return {0, s.n_ctx};
+    const int64_t side = shape_.window / 2;
+    return {std::max<int64_t>(0, pos - side), std::min(s.n_ctx, pos + side + 1)};
+}
+
+AttnPlan::Scratch AttnPlan::scratch(int worker) const noexcept {
+    Scratch s;
+    // One walk lays out the memory and counts it: with no buffer yet, the pointers are offsets.
+    uintptr_t at = reinterpret_cast<uintptr_t>(scratch_.data()) + static_cast<uintptr_t>(worker) * static_cast<uintptr_t>(worker_bytes_);
+    auto take = [&at]<class T>(T *&p, int64_t n) {
+        p = reinterpret_cast<T *>(at);
+        at += static_cast<uintptr_t>(lines(n * static_cast<int64_t>(sizeof(T))));
+    };
+    const int64_t blocks = kernels::round_up(shape_.k_dim, 64) / 32;  // an even number, as ActRows asks
+    take(s.q, max_rows_ * kernels::round_up(shape_.k_dim, 16));
+    take(s.s, max_rows_ * kChunkTokens);
+    take(s.factors, 2 * max_rows_);
+    for (Part *p : {&s.chunk, &s.sum}) {
+        take(p->m, max_rows_);
+        take(p->l, max_rows_);
+        take(p->o, max_rows_ * v_pad_);
+    }
+    const int64_t q_blocks = kv_.type == KvType::q8_0 ? blocks : 0;
+    take(s.q8, max_rows_ * q_blocks * 32);
+    take(s.d, max_rows_ * q_blocks);
+    take(s.sd, max_rows_ * q_blocks);
+    take(s.n128, max_rows_ * q_blocks);
+    take(s.h128, max_rows_ * q_blocks * 2);
+    take(s.s16, max_rows_ * q_blocks * 2);
+    return s;
+}
+
+AttnPlan::Part AttnPlan::part(const Rows &r, int64_t chunk) const noexcept {
+    const Item &it = *r.item;
+    const int64_t counters = lines(shape_.n_kv_head * it.n_tiles * static_cast<int64_t>(sizeof(int32_t)));
+    const int64_t floats = kernels::round_up(max_rows_ * (2 + v_pad_), 16);
+    const int64_t index = (r.head * it.n_tiles + r.tile) * it.n_chunks + chunk;
+    const std::byte *base = parts_.data() + it.part_offset + counters + index * floats * static_cast<int64_t>(sizeof(float));
+    float *f = const_cast<float *>(reinterpret_cast<const float *>(base));
+    return {f, f + max_rows_, f + 2 * max_rows_};
+}
+
+void AttnPlan::build(const kernels::KernelTable &table, const AttnShape &shape, const KvView &kv, const AttnBuffers &io,
+                     std::span<const AttnSeq> seqs, int width) {
+    require(shape.n_kv_head > 0 && shape.n_head % shape.n_kv_head == 0, "attention of ", shape.n_head, " heads over ", shape.n_kv_head);
+    table_ = &table;
+    shape_ = shape;
+    kv_ = kv;
+    io_ = io;
+    switch (kv.type) {
+        case KvType::f32: scores_ = table.attn_scores_f32, values_ = table.attn_values_f32; break;
+        case KvType::f16: scores_ = table.attn_scores_f16, values_ = table.attn_values_f16; break;
+        case KvType::bf16: scores_ = table.attn_scores_bf16, values_ = table.attn_values_bf16; break;
+        case KvType::q8_0: scores_ = table.attn_scores_q8_0, values_ = table.attn_values_q8_0; break;
+    }
+    group_ = shape.n_head / shape.n_kv_head;
+    tile_tokens_ = std::max<int64_t>(1, kTileRows / group_);
+    max_rows_ = tile_tokens_ * group_;
+    v_pad_ = kernels::v_stride(kv.type, shape.v_dim);
+
+    items_.clear();
+    int64_t tasks = 0;
+    for (const AttnSeq &s : seqs) {
+        require(s.first_pos >= 0 && s.n_rows >= 0 && (!shape.causal || s.first_pos + s.n_rows <= s.n_ctx), "attention rows ", s.first_pos, " + ",
+                s.n_rows, " over ", s.n_ctx, " keys");
+        if (s.n_rows == 0) continue;
+        const int64_t hi = seen(s, s.n_rows - 1).hi;
+        items_.push_back({s, 0, (s.n_rows + tile_tokens_ - 1) / tile_tokens_, 1, (hi + kChunkTokens - 1) / kChunkTokens, 0});
+        tasks += items_.back().n_tiles * shape.n_kv_head;
+    }
+    // Too few tasks for the workers: cut their chunks.
+    const int64_t want = width > 1 ? width * kTasksPerWorker : 1;
+    n_tasks_ = 0;
+    Checked part_bytes = 0;
+    for (Item &it : items_) {
+        const int64_t visible = it.n_chunks - seen(it.seq, 0).lo / kChunkTokens;
+        if (tasks < want) it.n_splits = std::clamp<int64_t>((want + tasks - 1) / tasks, 1, std::max<int64_t>(1, visible));
+        it.first_task = n_tasks_;
+        n_tasks_ += it.n_tiles * shape.n_kv_head * it.n_splits;
+        it.part_offset = part_bytes.to<int64_t>();
+        if (it.n_splits > 1) {
+            const Checked units = Checked(shape.n_kv_head) * Checked(it.n_tiles);
+            part_bytes += (units * Checked(sizeof(int32_t))).rounded_up(64) +
+                          units * Checked(it.n_chunks) * Checked(kernels::round_up(max_rows_ * (2 + v_pad_), 16)) * Checked(sizeof(float));
+        }
+    }
+    worker_bytes_ = 0;
+    Buffer none;
+    std::swap(none, scratch_);
+    worker_bytes_ = static_cast<int64_t>(reinterpret_cast<uintptr_t>(scratch(0).s16)) +
+                    lines(max_rows_ * kernels::round_up(shape.k_dim, 64) / 32 * 2 * static_cast<int64_t>(sizeof(int16_t)));
+    std::swap(none, scratch_);
+    const size_t need = (Checked(worker_bytes_) * Checked(width)).size();
+    if (scratch_.size() < need) scratch_ = Buffer(memory_, need, 64, MemTag::scratch);
+    if (parts_.size() < part_bytes.size()) parts_ = Buffer(memory_, part_bytes.size(), 64, MemTag::scratch);
+    for (const Item &it : items_)
+        if (it.n_splits > 1)
+            std::memset(parts_.data() + it.part_offset, 0, static_cast<size_t>(shape.n_kv_head * it.n_tiles) * sizeof(int32_t));
+}
+
+AttnPlan::Rows AttnPlan::rows_of(int64_t task) const noexcept {
+    // The last item that starts at or before the task.
+    auto after = std::upper_bound(items_.begin(), items_.end(), task, [](int64_t t, const Item &it) { return t < it.first_task; });
+    const Item &it = *(after - 1);
+    task -= it.first_task;
+    Rows r;
+    r.item = &it;
+    const int64_t split = task % it.n_splits;
+    r.tile = task / it.n_splits % it.n_tiles;
+    r.head = task / it.n_splits / it.n_tiles;
+    r.token = r.tile * tile_tokens_;
+    r.n_tokens = std::min(tile_tokens_, it.seq.n_rows - r.token);
+    r.n_rows = r.n_tokens * group_;
+    const int64_t hi = seen(it.seq, r.token + r.n_tokens - 1).hi;
+    r.first_chunk = seen(it.seq, r.token).lo / kChunkTokens;
+    r.last_chunk = std::max(r.first_chunk, (hi + kChunkTokens - 1) / kChunkTokens);
+    const int64_t n = r.last_chunk - r.first_chunk;
+    r.chunk_begin = r.first_chunk + n * split / it.n_splits;
+    r.chunk_end = r.first_chunk + n * (split + 1) / it.n_splits;
+    return r;
+}
+
+void AttnPlan::run(int64_t task, int worker) noexcept {
+    const Rows r = rows_of(task);
+    Scratch s = scratch(worker);
+    if (r.chunk_begin < r.chunk_end) load_rows(r, s);
+    if (r.item->n_splits == 1) {
+        for (int64_t c = r.chunk_begin; c < r.chunk_end; ++c) {
+            run_chunk(r, c, s, s.chunk);
+            fold(r, c, s, s.chunk);
+        }
+        finish(r, s);
+        return;
+    }
+    for (int64_t c = r.chunk_begin; c < r.chunk_end; ++c) run_chunk(r, c, s, part(r, c));
+    auto *counters = reinterpret_cast<int32_t *>(parts_.data() + r.item->part_offset);
+    std::atomic_ref<int32_t> done(counters[r.head * r.item->n_tiles + r.tile]);
+    if (done.fetch_add(1, std::memory_order_acq_rel) + 1 != r.item->n_splits) return;
+    for (int64_t c = r.first_chunk; c < r.last_chunk; ++c) fold(r, c, s, part(r, c));
+    finish(r, s);
+}
+
+void AttnPlan::load_rows(const Rows &r, Scratch &s) const noexcept {
+    const int64_t ld = kernels::round_up(shape_.k_dim, 16);
+    for (int64_t t = 0; t < r.n_tokens; ++t) {
+        const float *q = io_.q + (r.item->seq.row + r.token + t) * io_.ldq + r.head * group_ * shape_.k_dim;
+        for (int64_t g = 0; g < group_; ++g) table_->scale(q + g * shape_.k_dim, shape_.scale, s.q + (t * group_ + g) * ld, shape_.k_dim);
+    }
+    if (kv_.type != KvType::q8_0) return;
+    const int64_t blocks = kernels::round_up(shape_.k_dim, 64) / 32;
+    const kernels::ActRows out{.q = s.q8, .d = s.d, .sd = s.sd, .n128 = s.n128, .h128 = s.h128, .s16 = s.s16, .ldq = blocks * 32, .ldb = blocks};
+    table_->quantize_q8(s.q, ld, r.n_rows, shape_.k_dim, &out);
+}
+
+void AttnPlan::run_chunk(const Rows &r, int64_t chunk, Scratch &s, const Part &out) const noexcept {
+    const AttnSeq &seq = r.item->seq;
+    const int64_t start = chunk * kChunkTokens;
+    auto span = [&](int64_t t) {  // of token t, within the chunk; empty when hi <= lo
+        Span k = seen(seq, r.token + t);
+        return Span{std::max<int64_t>(k.lo - start, 0), std::min<int64_t>(k.hi - start, kChunkTokens)};
+    };
+    // Spans only move forward from token to token, so the first and the last one bound them all.
+    const Span head = span(0), tail = span(r.n_tokens - 1);
+    const int64_t lo = std::min<int64_t>(head.lo, kChunkTokens), hi = std::max<int64_t>(tail.hi, 0);
+    if (hi <= lo) return;
+
+    const uint8_t *panels[kChunkPanels];
+    const int64_t p0 = lo / kKvTokens, p1 = (hi + kKvTokens - 1) / kKvTokens;
+    for (int64_t p = p0; p < p1; ++p)
+        panels[p] = kv_.base + seq.blocks[chunk * kChunkPanels + p] * kv_.block_bytes + r.head * kv_.panel_bytes;
+
+    kernels::AttnScoresArgs sa{};
+    const int64_t blocks = kernels::round_up(shape_.k_dim, 64) / 32;
+    sa.q = s.q;
+    sa.ldq = kernels::round_up(shape_.k_dim, 16);
+    sa.act.q = s.q8;
+    sa.act.d = s.d;
+    sa.act.n128 = s.n128;
+    sa.act.ldq = blocks * 32;
+    sa.act.ldb = blocks;
+    sa.panels = panels + p0;
+    sa.n_panels = p1 - p0;
+    sa.s = s.s + p0 * kKvTokens;
+    sa.lds = kChunkTokens;
+    sa.rows = r.n_rows;
+    sa.k_dim = shape_.k_dim;
+    scores_(&sa);
+
+    for (int64_t t = 0; t < r.n_tokens;) {  // tokens with the same span go together
+        const Span k = span(t);
+        int64_t end = t + 1;
+        while (end < r.n_tokens && span(end).lo == k.lo && span(end).hi == k.hi) ++end;
+        if (k.lo < k.hi) {
+            const int64_t row = t * group_;
+            kernels::AttnSoftmaxArgs a{s.s + row * kChunkTokens, out.m + row, out.l + row, kChunkTokens, (end - t) * group_, k.lo, k.hi, shape_.softcap};
+            table_->attn_softmax(&a);
+        }
+        t = end;
+    }
+
+    std::memset(out.o, 0, static_cast<size_t>(r.n_rows * v_pad_) * sizeof(float));
+    auto values = [&](int64_t t, int64_t n_tokens, int64_t first, int64_t last) {
+        if (last <= first) return;
+        const int64_t row = t * group_;
+        kernels::AttnValuesArgs a{s.s + row * kChunkTokens, panels, out.o + row * v_pad_, kChunkTokens, v_pad_, n_tokens * group_, first, last,
+                                  shape_.k_dim, shape_.v_dim};
+        values_(&a);
+    };
+    // What all rows see is done for all at once; what only some see, at either end, for those alone: a masked value
+    // times zero would not be nothing where it is NaN.
+    const int64_t all_lo = tail.lo, all_hi = head.hi;
+    if (all_lo >= all_hi) {
+        for (int64_t t = 0; t < r.n_tokens; ++t) values(t, 1, span(t).lo, span(t).hi);
+        return;
+    }
+    for (int64_t t = 0; t < r.n_tokens; ++t) values(t, 1, span(t).lo, all_lo);
+    values(0, r.n_tokens, all_lo, all_hi);
+    for (int64_t t = 0; t < r.n_tokens; ++t) values(t, 1, all_hi, span(t).hi);
+}
+
+void AttnPlan::fold(const Rows &r, int64_t chunk, Scratch &s, const Part &in) const noexcept {
+    const int64_t start = chunk * kChunkTokens;
+    for (int64_t t = 0; t < r.n_tokens; ++t) {
+        const Span k = seen(r.item->seq, r.token + t);
+        if (k.hi <= start || k.lo >= start + kChunkTokens || k.lo >= k.hi) continue;
+        const int64_t row = t * group_;
+        if (k.lo / kChunkTokens == chunk) {  // the row's first
+            std::memcpy(s.sum.m + row, in.m + row, static_cast<size_t>(group_) * sizeof(float));
+            std::memcpy(s.sum.l + row, in.l + row, static_cast<size_t>(group_) * sizeof(float));
+            std::memcpy(s.sum.o + row * v_pad_, in.o + row * v_pad_, static_cast<size_t>(group_ * v_pad_) * sizeof(float));
+            continue;
+        }
+        float *f = s.factors;
+        for (int64_t g = 0; g < group_; ++g) {
+            const float old = s.sum.m[row + g], add = in.m[row + g], top = old > add ? old : add;
+            f[2 * g] = old - top;
+            f[2 * g + 1] = add - top;
+            s.sum.m[row + g] = top;
+        }
+        table_->map_exp(f, f, 2 * group_);
+        for (int64_t g = 0; g < group_; ++g) {
+            table_->attn_merge(s.sum.l + row + g, f[2 * g], in.l + row + g, f[2 * g + 1], 1);
+            table_->attn_merge(s.sum.o + (row + g) * v_pad_, f[2 * g], in.o + (row + g) * v_pad_, f[2 * g + 1], v_pad_);
+        }
+    }
+}
+
+void AttnPlan::finish(const Rows &r, Scratch &s) const noexcept {
+    for (int64_t t = 0; t < r.n_tokens; ++t) {
+        const Span k = seen(r.item->seq, r.token + t);
+        float *out = io_.out + (r.item->seq.row + r.token + t) * io_.ldo + r.head * group_ * shape_.v_dim;
+        for (int64_t g = 0; g < group_; ++g, out += shape_.v_dim) {
+            const int64_t row = t * group_ + g;
+            if (k.lo >= k.hi) {  // sees nothing
+                std::memset(out, 0, static_cast<size_t>(shape_.v_dim) * sizeof(float));
+                continue;
+            }
+            float factor = 1.0f, l = s.sum.l[row];
+            if (shape_.sinks) {
+                const float sink = shape_.sinks[r.head * group_ + g], m = s.sum.m[row], top = m > sink ? m : sink;
+                float f[2] = {m - top, sink - top};
+                table_->map_exp(f, f, 2);
+                const float one = 1.0f;
+                table_->attn_merge(&l, f[0], &one, f[1], 1);
+                factor = f[0];
+            }
+            table_->scale(s.sum.o + row * v_pad_, factor / l, out, shape_.v_dim);
+        }
+    }
+}
+
+}  // namespace inlay::tensor
