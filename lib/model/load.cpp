@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads and packs: tasks of about a MiB of file bytes, each a range of panels of one matrix, so that no two tasks
+// share a panel. Every worker has one staging buffer. Progress is told, and cancel asked, between groups of tasks.
+#include <algorithm>
+#include <mutex>
+#include <optional>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "model/weights.h"
+
+namespace inlay::model {
+
+// Rows [row0, row0 + rows) of a matrix, from sources [source0, ...).
+struct Weights::Task {
+    int32_t matrix;
+    int64_t row0, rows;
+    uint32_t source0;
+    uint64_t bytes;     // of the file
+    uint32_t file;      // order of reading
+    uint64_t offset;
+};
+
+namespace {
+
+// A task long enough for the disk and short enough that the last one leaves no thread idle for long.
+constexpr uint64_t kTaskBytes = 1u << 20;
+constexpr uint64_t kGroupBytes = 32u << 20;  // between two progress calls: some 10 ms
+
+// What a task threw, kept for the loading thread.
+class FirstError {
+public:
+    void set(Code code, const Message &m) noexcept {
+        std::lock_guard lock(mutex_);
+        if (!error_) error_.emplace(code, m);
+    }
+    void set(const Error &e) noexcept {
+        std::lock_guard lock(mutex_);
+        if (!error_) error_.emplace(e);
+    }
+    void rethrow() {
+        if (error_) throw Error(*error_);
+    }
+
+private:
+    std::mutex mutex_;
+    std::optional<Error> error_;
+};
+
+void transpose(const std::byte *in, int64_t in_rows, int64_t in_stride, int64_t n, size_t size, std::byte *out, int64_t out_stride) {
+    for (int64_t r = 0; r < in_rows; ++r)
+        for (int64_t i = 0; i < n; ++i) std::copy_n(in + r * in_stride + i * static_cast<int64_t>(size), size, out + i * out_stride + r * static_cast<int64_t>(size));
+}
+
+}  // namespace
+
+void Weights::load_small(const io::WeightsFile &file) {
+    const size_t n = static_cast<size_t>(std::max<int64_t>(small_count_, 1));
+    small_ = Buffer(*memory_, n * sizeof(float), 64, MemTag::weights);
+    std::fill_n(small_.as<float>(), n, 0.0f);
+    Buffer staging;
+    for (const SmallSource &s : small_sources_) {
+        const DTypeInfo &info = *dtype_info(s.tensor->dtype);
+        const Checked blocks = Checked(static_cast<uint64_t>(s.n)) / static_cast<uint64_t>(info.block);
+        if ((Checked(s.first) % static_cast<uint64_t>(info.block)) != Checked(0) || blocks * static_cast<uint64_t>(info.block) != Checked(static_cast<uint64_t>(s.n)))
+            fail(Code::format, "mismatch: tensor ", quoted{s.tensor->name}, " of type ", info.name, " is not cut at whole blocks");
+        const size_t bytes = (blocks * static_cast<uint64_t>(info.block_bytes)).size();
+        if (staging.size() < bytes) staging = Buffer(*memory_, bytes, 64, MemTag::scratch);
+        file.read(*s.tensor, (Checked(s.first) / static_cast<uint64_t>(info.block) * static_cast<uint64_t>(info.block_bytes)).value(), {staging.data(), bytes});
+        float *out = small_.as<float>() + s.offset;
+        tensor::dequantize(s.tensor->dtype, staging.data(), s.n, out);
+        if (s.plus != 0.0f)
+            for (int64_t i = 0; i < s.n; ++i) out[i] += s.plus;
+    }
+}
+
+void Weights::pack(const io::WeightsFile &file, const Task &task, std::span<std::byte> staging) {
+    tensor::PackedMatrix &m = matrices_[static_cast<size_t>(task.matrix)];
+    const uint64_t row_bytes = tensor::file_row_bytes(m.dtype(), m.cols());
+    int64_t row = task.row0;
+    const int64_t end = task.row0 + task.rows;
+    for (uint32_t i = task.source0; row < end; ++i) {
+        const RowSource &s = sources_[i];
+        const int64_t n = std::min(end, s.dst_row + s.rows) - row;
+        const uint64_t first = s.first_row + static_cast<uint64_t>(row - s.dst_row);
+        const size_t bytes = (Checked(static_cast<uint64_t>(n)) * row_bytes).size();
+        if (s.transposed) {
+            // Columns of the file become rows here: half of the staging holds a strip of them, half its transpose.
+            const size_t size = static_cast<size_t>(dtype_info(m.dtype())->block_bytes);
+            const uint64_t file_row = (Checked(static_cast<uint64_t>(s.rows)) * size).value();
+            const size_t strip = static_cast<size_t>(n) * size;
+            for (int64_t k = 0; k < m.cols(); ++k)
+                file.read(*s.tensor, static_cast<uint64_t>(k) * file_row + first * size, staging.subspan(static_cast<size_t>(k) * strip, strip));
+            std::byte *out = staging.data() + bytes;
+            transpose(staging.data(), m.cols(), static_cast<int64_t>(strip), n, size, out, static_cast<int64_t>(row_bytes));
+            tensor::pack_rows(m, row, n, out);
+        } else if (auto all = file.in_memory(*s.tensor); !all.empty()) {
+            tensor::pack_rows(m, row, n, all.subspan((Checked(first) * row_bytes).size(), bytes).data());
+        } else {
+            file.read(*s.tensor, (Checked(first) * row_bytes).value(), staging.first(bytes));
+            tensor::pack_rows(m, row, n, staging.data());
+        }
+        row += n;
+    }
+}
+
+void Weights::load(const io::WeightsFile &file, thread::Executor &executor, const LoadProgress &progress) {
+    auto tell = [&](uint64_t done) {
+        if (progress.fn && progress.fn(progress.user, done, file_bytes_)) fail(Code::cancelled, "loading was cancelled");
+    };
+    tell(0);
+    load_small(file);
+    matrices_.reserve(specs_.size());
+    for (const MatrixSpec &s : specs_) matrices_.push_back(tensor::make_packed(*memory_, s.dtype, s.rows, s.cols));
+
+    Vector<Task> tasks(*memory_);
+    uint64_t staging_bytes = 0;
+    uint32_t source = 0;
+    for (size_t m = 0; m < specs_.size(); ++m) {
+        const uint64_t row_bytes = tensor::file_row_bytes(specs_[m].dtype, specs_[m].cols);
+        const int64_t step = std::max<int64_t>(1, static_cast<int64_t>(kTaskBytes / row_bytes) / kernels::kPanelRows) * kernels::kPanelRows;
+        while (source < sources_.size() && static_cast<size_t>(sources_[source].matrix) < m) ++source;
+        for (int64_t row = 0; row < specs_[m].rows; row += step) {
+            while (sources_[source].dst_row + sources_[source].rows <= row) ++source;
+            const RowSource &s = sources_[source];
+            const int64_t n = std::min(step, specs_[m].rows - row);
+            const uint64_t bytes = (Checked(static_cast<uint64_t>(n)) * row_bytes).value();
+            staging_bytes = std::max(staging_bytes, s.transposed ? 2 * bytes : bytes);
+            tasks.push_back({static_cast<int32_t>(m), row, n, source, bytes, s.tensor->source, s.tensor->offset + static_cast<uint64_t>(row - s.dst_row) * row_bytes});
+        }
+    }
+    std::sort(tasks.begin(), tasks.end(), [](const Task &a, const Task &b) { return a.file != b.file ? a.file < b.file : a.offset < b.offset; });
+
+    Vector<Buffer> staging(*memory_);
+    for (int i = 0; i < executor.width(); ++i) staging.emplace_back(*memory_, static_cast<size_t>(std::max<uint64_t>(staging_bytes, 64)), 64, MemTag::scratch);
+    FirstError error;
+    uint64_t done = 0;
+    for (size_t at = 0; at < tasks.size();) {
+        size_t end = at;
+        uint64_t group = 0;
+        for (; end < tasks.size() && group < kGroupBytes; ++end) group += tasks[end].bytes;
+        thread::parallel_for(executor, static_cast<int64_t>(end - at), [&](int64_t i, int worker) {
+            Buffer &b = staging[static_cast<size_t>(worker)];
+            try {
+                pack(file, tasks[at + static_cast<size_t>(i)], {b.data(), b.size()});
+            } catch (const Error &e) {
+                error.set(e);
+            } catch (...) {
+                error.set(Code::out_of_memory, Message() << "out of memory while loading");
+            }
+        });
+        error.rethrow();
+        at = end;
+        done += group;
+        tell(done);
+    }
+    loaded_ = true;
+}
+
+}  // namespace inlay::model

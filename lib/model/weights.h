@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tensors of a range of layers, packed for the kernels. Planning names every tensor, checks its shape and
+// adds up the bytes without reading a weight; loading then reads and packs in one pass over the file, spread over the
+// executor, with a few MiB of staging and never a second copy.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "io/weights_file.h"
+#include "model/architecture.h"
+#include "model/config.h"
+#include "tensor/packed.h"
+#include "thread/executor.h"
+
+namespace inlay::model {
+
+// A row of f32: norm weights, biases, tables. Absent when n is 0.
+struct F32 {
+    int64_t offset = 0, n = 0;
+    explicit operator bool() const noexcept { return n != 0; }
+};
+
+struct Norm {
+    F32 weight, bias;
+};
+
+// One matrix product whose rows may come from several file tensors: equal types are packed one below the other, other
+// types form a part of their own (q and k Q4_K, v Q6_K).
+struct Linear {
+    struct Part {
+        int32_t matrix = -1;  // index for Weights::matrix()
+        int32_t column = 0;   // where its rows stand in the output
+    };
+    Part parts[3];
+    int32_t n_parts = 0;
+    int64_t rows = 0, cols = 0;
+    F32 bias;                 // rows values, zeros where a part has none
+    bool q8 = false, f32 = false;  // which forms of activations the parts read
+    explicit operator bool() const noexcept { return n_parts != 0; }
+};
+
+struct Expert {
+    Linear gate_up, down;
+};
+
+struct LayerWeights {
+    explicit LayerWeights(Memory &m) : experts(m) {}
+    Norm attn_norm, post_attn_norm, ffn_norm, post_ffn_norm;
+    F32 q_norm, k_norm, sinks;
+    Linear qkv, o;
+    Linear gate_up, down;      // dense; without a gate only up
+    Linear router;
+    F32 selection_bias;
+    Vector<Expert> experts;
+    Linear shared_gate_up, shared_down;
+    // Latent attention.
+    Linear q_a, q_b, kv_a, kv_b;
+    Norm q_a_norm, kv_a_norm;
+};
+
+struct LayerRange {
+    int32_t begin = 0, end = 0;  // [begin, end)
+};
+
+// Returns non-zero to stop. Called on the loading thread only.
+struct LoadProgress {
+    void *user = nullptr;
+    int32_t (*fn)(void *user, uint64_t done_bytes, uint64_t total_bytes) = nullptr;
+};
+
+class Weights {
+public:
+    // Plans: FORMAT "mismatch: …" naming the tensor where one is missing or has another shape, UNSUPPORTED for its type.
+    Weights(Memory &m, const io::WeightsFile &file, const Architecture &arch, const Config &config, LayerRange range);
+
+    uint64_t bytes() const noexcept { return bytes_; }          // of memory, once loaded
+    uint64_t file_bytes() const noexcept { return file_bytes_; }  // to read
+    uint64_t n_params() const noexcept { return n_params_; }
+    LayerRange range() const noexcept { return range_; }
+
+    // Statuses: what reading throws, CANCELLED, OUT_OF_MEMORY, LIMIT. `file` is the plan's.
+    void load(const io::WeightsFile &file, thread::Executor &executor, const LoadProgress &progress = {});
+    bool loaded() const noexcept { return loaded_; }
+
+    const tensor::PackedMatrix &matrix(int32_t i) const noexcept { return matrices_[static_cast<size_t>(i)]; }
+    const float *f32(const F32 &r) const noexcept { return r ? small_.as<float>() + r.offset : nullptr; }
+    const LayerWeights &layer(int32_t i) const noexcept { return layers_[static_cast<size_t>(i - range_.begin)]; }
+
+    // First part of a split model: the embedding; last part: final norm and head (which may be the embedding's matrix).
+    int32_t embedding = -1;     // matrix, or -1
+    F32 positions, token_types;
+    Norm embed_norm, final_norm;
+    Linear head;
+
+private:
+    friend class WeightsPlanner;
+    struct MatrixSpec {
+        DType dtype;
+        int64_t rows, cols;
+    };
+    // Rows of one file tensor that become rows of a matrix.
+    struct RowSource {
+        const io::TensorInfo *tensor;
+        int32_t matrix;
+        int64_t dst_row, rows;
+        uint64_t first_row;   // in the tensor, taken as a table of rows
+        bool transposed;      // the tensor holds [cols, rows]
+    };
+    struct SmallSource {
+        const io::TensorInfo *tensor;
+        uint64_t first;       // element
+        int64_t n, offset;    // n values to small_[offset]
+        float plus;
+    };
+    struct Task;
+
+    void load_small(const io::WeightsFile &file);
+    void pack(const io::WeightsFile &file, const Task &task, std::span<std::byte> staging);
+
+    Memory *memory_;
+    LayerRange range_;
+    Vector<MatrixSpec> specs_;
+    Vector<RowSource> sources_;       // by matrix, then dst_row
+    Vector<SmallSource> small_sources_;
+    int64_t small_count_ = 0;
+    uint64_t bytes_ = 0, file_bytes_ = 0, n_params_ = 0;
+    bool loaded_ = false;
+
+    Vector<LayerWeights> layers_;
+    Vector<tensor::PackedMatrix> matrices_;
+    Buffer small_;
+};
+
+// 128 bits over the tensor directory and the hyper-parameters: what checkpoints and pack files are tied to.
+struct Fingerprint {
+    uint64_t lo = 0, hi = 0;
+};
+Fingerprint fingerprint(const io::WeightsFile &file, const Config &config) noexcept;
+
+}  // namespace inlay::model
