@@ -5,6 +5,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "model/architecture.h"
+#include "tensor/scalar_math.h"
 
 namespace inlay::model {
 
@@ -44,7 +45,7 @@ void rope_from_gguf(const GgufKeys &k, Config &c) {
         r.scaling = RopeScaling::yarn;
         r.beta_fast = k.real("rope.scaling.yarn_beta_fast", 32.0);
         r.beta_slow = k.real("rope.scaling.yarn_beta_slow", 1.0);
-        r.attention_factor *= k.real("rope.scaling.yarn_attn_factor", 1.0) * (r.factor > 1.0 ? 1.0 + 0.1 * std::log(r.factor) : 1.0);
+        r.attention_factor *= k.real("rope.scaling.yarn_attn_factor", 1.0) * (r.factor > 1.0 ? 1.0 + 0.1 * tensor::det_log(r.factor) : 1.0);
     } else if (type != "none" && type != "longrope") {
         fail(Code::unsupported, "rope scaling ", quoted{type}, " is not supported");
     }

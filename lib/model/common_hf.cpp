@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "model/architecture.h"
+#include "tensor/scalar_math.h"
 
 namespace inlay::model {
 
@@ -57,7 +58,7 @@ void factors(const io::Json &o, std::string_view key, Vector<float> &out) {
     }
 }
 
-double yarn_scale(double factor, double m) { return factor <= 1.0 ? 1.0 : 0.1 * m * std::log(factor) + 1.0; }
+double yarn_scale(double factor, double m) { return factor <= 1.0 ? 1.0 : 0.1 * m * tensor::det_log(factor) + 1.0; }
 
 // One dictionary of rope parameters, old (`type`, theta beside it) or new (`rope_type`, theta inside).
 RopeSpec read_spec(const HfKeys &k, const Config &c, const io::Json *o, double theta, double share) {
@@ -101,7 +102,7 @@ RopeSpec read_spec(const HfKeys &k, const Config &c, const io::Json *o, double t
         factors(*o, "short_factor", r.short_factor);
         factors(*o, "long_factor", r.long_factor);
         if (attention) r.attention_factor = number_in(*o, "attention_factor", 1.0);
-        else if (r.factor > 1.0 && r.original_ctx > 1) r.attention_factor = std::sqrt(1.0 + std::log(r.factor) / std::log(static_cast<double>(r.original_ctx)));
+        else if (r.factor > 1.0 && r.original_ctx > 1) r.attention_factor = std::sqrt(1.0 + tensor::det_log(r.factor) / tensor::det_log(static_cast<double>(r.original_ctx)));
     } else {
         fail(Code::unsupported, "rope scaling ", quoted{type}, " is not supported");
     }

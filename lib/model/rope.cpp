@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The formulas of the scalings as published (NTK-aware, YaRN, Llama 3.1, LongRoPE), in double, rounded once to f32.
-// std::pow and std::log run here, at load or once a request, and never in a step; their last bit may differ
-// between C libraries, so the numerics id of a file names the table's own hash (docs/numerics.md).
+// The formulas of the scalings as published (NTK-aware, YaRN, Llama 3.1, LongRoPE), in double, with our own pow and log,
+// so that the bits are the same with any C library.
 #include "model/rope.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
+#include "tensor/scalar_math.h"
 
 namespace inlay::model {
 
@@ -17,7 +17,7 @@ constexpr double kTwoPi = 6.283185307179586;
 
 // The pair index at which a full turn happens `turns` times over the original context.
 double yarn_border(const RopeSpec &r, double turns) {
-    return r.dims * std::log(r.original_ctx / (turns * kTwoPi)) / (2.0 * std::log(r.theta));
+    return r.dims * tensor::det_log(r.original_ctx / (turns * kTwoPi)) / (2.0 * tensor::det_log(r.theta));
 }
 
 double yarn(const RopeSpec &r, int32_t pair, double freq) {
@@ -46,15 +46,15 @@ int64_t rope_choice(const RopeSpec &r, int64_t declared) noexcept {
     return 0;
 }
 
-void rope_frequencies(const RopeSpec &r, int64_t declared, std::span<float> out) {
+void rope_frequencies(const RopeSpec &r, int64_t declared, std::span<double> out) {
     require(out.size() == static_cast<size_t>(r.dims / 2), "rope table has ", out.size(), " pairs, ", r.dims / 2, " are needed");
     double theta = r.theta;
     if (r.scaling == RopeScaling::dynamic && declared > r.ctx)
-        theta *= std::pow(r.factor * static_cast<double>(declared) / r.ctx - (r.factor - 1.0), r.dims / (r.dims - 2.0));
+        theta *= tensor::det_pow(r.factor * static_cast<double>(declared) / r.ctx - (r.factor - 1.0), r.dims / (r.dims - 2.0));
     const bool by_length = r.scaling == RopeScaling::longrope && declared > r.original_ctx;
     const Vector<float> &divisors = by_length ? r.long_factor : r.short_factor;
     for (int32_t i = 0; i < r.dims / 2; ++i) {
-        double freq = std::pow(theta, -2.0 * i / r.dims);
+        double freq = tensor::det_pow(theta, -2.0 * i / r.dims);
         if (!divisors.empty()) freq /= static_cast<double>(divisors[static_cast<size_t>(i)]);
         switch (r.scaling) {
             case RopeScaling::linear: freq /= r.factor; break;
@@ -62,7 +62,7 @@ void rope_frequencies(const RopeSpec &r, int64_t declared, std::span<float> out)
             case RopeScaling::llama3: freq = llama3(r, freq); break;
             default: break;
         }
-        out[static_cast<size_t>(i)] = static_cast<float>(freq);
+        out[static_cast<size_t>(i)] = freq;
     }
 }
 

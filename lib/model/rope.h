@@ -9,9 +9,8 @@
 
 namespace inlay::model {
 
-// Angle per position of each pair, dims / 2 of them, and what multiplies cos and sin.
-// `declared` = the most tokens the sequence will hold.
-void rope_frequencies(const RopeSpec &r, int64_t declared, std::span<float> out);
+// Angle per position of each pair, dims / 2 of them. `declared` = the most tokens the sequence will hold.
+void rope_frequencies(const RopeSpec &r, int64_t declared, std::span<double> out);
 
 // Lengths with equal keys get equal frequencies: a request's choice is this number.
 int64_t rope_choice(const RopeSpec &r, int64_t declared) noexcept;

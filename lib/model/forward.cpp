@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program of a pass: which phase follows which, how many slices each has, and running them until a deadline.
+#include "model/forward.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "model/forward_state.h"
+#include "model/rope.h"
+
+namespace inlay::model {
+
+namespace {
+
+uint64_t now_ns() noexcept {
+    return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
+// Widths of a pass's rows, for the memory and for its estimate alike.
+struct Widths {
+    int64_t qkv = 0, attn = 0, ffn = 0, cols = 0;  // cols: of the widest product's input
+    int64_t pairs = 0, pair_ffn = 0, pair_cols = 0;
+};
+
+Widths widths(const Config &c, const ForwardLimits &l) {
+    Widths w;
+    w.cols = c.hidden;
+    for (const LayerConfig &x : c.layers) {
+        w.qkv = std::max<int64_t>(w.qkv, static_cast<int64_t>(x.n_head) * c.head_k + static_cast<int64_t>(x.n_head_kv) * (c.head_k + c.head_v));
+        w.attn = std::max<int64_t>(w.attn, static_cast<int64_t>(x.n_head) * c.head_v);
+        if (!x.moe) w.ffn = std::max<int64_t>(w.ffn, x.n_ff * (c.gated ? 2 : 1)), w.cols = std::max<int64_t>(w.cols, x.n_ff);
+    }
+    w.cols = std::max(w.cols, w.attn);
+    if (c.moe.n_experts) {
+        w.pairs = static_cast<int64_t>(l.rows) * c.moe.n_used;
+        w.pair_ffn = static_cast<int64_t>(c.moe.n_ff) * (c.gated ? 2 : 1);
+        w.pair_cols = std::max<int64_t>(c.hidden, c.moe.n_ff);
+    }
+    return w;
+}
+
+}  // namespace
+
+Forward::State::State(Memory &m, const Machine &machine, const Config &c, const Weights &w, kv::Store *outer, const ForwardLimits &l)
+    : memory(m), k(*machine.kernels), executor(*machine.executor), config(c), weights(w), store(outer), own_blocks(m), limits(l), segments(m),
+      segment_of(m), output_row(m), done(m), pending(m), plan(m), attn_seqs(m), turns(m), turn_of(m), chosen(m), chosen_weight(m), chosen_pair(m),
+      expert_first(m), pair_token(m), busy(m), busy_slices(m), work(m) {
+    if (l.rows < 1 || l.segments < 1 || l.head_rows < 1) fail(Code::invalid_argument, "a pass needs room for rows, segments and head rows");
+    const auto rows = static_cast<size_t>(l.rows), segs = static_cast<size_t>(l.segments);
+    const Widths width = widths(c, l);
+    auto room = [&](Rows &r, int64_t n, int64_t values) {
+        r.ld = (values + 15) / 16 * 16;
+        if (n > 0 && values > 0) r.data = Buffer(m, (Checked(static_cast<uint64_t>(n)) * static_cast<uint64_t>(r.ld) * sizeof(float)).size(), 64, MemTag::scratch);
+    };
+    auto tight = [&](Rows &r, int64_t n, int64_t values) {  // rows that some steps take as one block
+        room(r, n, values);
+        r.ld = values;
+    };
+    tight(x, l.rows, c.hidden);
+    tight(t, l.rows, c.hidden);
+    room(qkv, l.rows, width.qkv);
+    room(attn, l.rows, width.attn);
+    room(ffn, l.rows, width.ffn);
+    tight(outputs, l.rows, c.hidden);
+    act_q8 = tensor::Activations(m, tensor::ActKind::q8, l.rows, width.cols);
+    act_f32 = tensor::Activations(m, tensor::ActKind::f32, l.rows, width.cols);
+    if (w.head) tight(logits, l.head_rows, c.vocab);
+    segments.reserve(segs);
+    segment_of.resize(rows);
+    output_row.reserve(rows);
+    attn_seqs.reserve(segs);
+    if (c.moe.n_experts) {
+        const auto pairs = static_cast<size_t>(width.pairs), experts = static_cast<size_t>(c.moe.n_experts);
+        tight(router, l.rows, c.moe.n_experts);
+        room(pair_ffn, width.pairs, width.pair_ffn);
+        tight(pair_out, width.pairs, c.hidden);
+        pair_q8 = tensor::Activations(m, tensor::ActKind::q8, width.pairs, width.pair_cols);
+        pair_f32 = tensor::Activations(m, tensor::ActKind::f32, width.pairs, width.pair_cols);
+        chosen.resize(pairs);
+        chosen_weight.resize(pairs);
+        chosen_pair.resize(pairs);
+        pair_token.resize(pairs);
+        expert_first.resize(experts + 1);
+        busy.reserve(experts);
+        busy_slices.reserve(experts + 1);
+        work.resize(experts * static_cast<size_t>(executor.width()));
+    }
+    turn_of.resize(segs * c.ropes.size());
+    for (const RopeSpec &r : c.ropes) {
+        Turn &turn = turns.emplace_back(m);
+        // By choice where there are two at most; dynamic has as many as there are lengths.
+        const size_t tables = r.scaling == RopeScaling::dynamic ? segs : 2;
+        turn.freqs.resize(tables * static_cast<size_t>(r.dims / 2));
+        room(turn.cos, l.rows, r.dims / 2);
+        room(turn.sin, l.rows, r.dims / 2);
+    }
+    matmul_scratch = Buffer(m, static_cast<size_t>(executor.width()) * tensor::kMatmulScratch, 64, MemTag::scratch);
+    if (!store) {
+        if (c.causal) fail(Code::internal, "a decoder without a cache");
+        const int32_t blocks = l.rows / kv::kBlockTokens + l.segments;
+        const kv::LayerShape shape{c.max_head_kv(), c.head_k, c.head_v};
+        own_store = make_owned<kv::Store>(m, m, kv::Layout(m, kernels::KvType::f32, {&shape, 1}), blocks);
+        store = own_store.get();
+        for (int32_t b = 0; b < blocks; ++b) own_blocks.push_back(b);
+    }
+}
+
+// ---- slices
+
+bool Forward::State::run_slices(uint64_t deadline_ns, bool &fresh) {
+    if (n_done == n_slices) return true;
+    if (deadline_ns == 0 && n_done == 0) {
+        thread::parallel_for(executor, n_slices, [&](int64_t i, int worker) { slice(i, worker); });
+        n_done = n_slices;
+        return true;
+    }
+    if (n_done == 0) done.assign(static_cast<size_t>(n_slices), 0);
+    pending.clear();
+    for (int64_t i = 0; i < n_slices; ++i)
+        if (!done[static_cast<size_t>(i)]) pending.push_back(static_cast<int32_t>(i));
+    std::atomic<int64_t> count{0};
+    thread::parallel_for(executor, static_cast<int64_t>(pending.size()), [&](int64_t i, int worker) {
+        // The first slice of a call runs whatever the time, so that a budget of nothing still gets somewhere.
+        if (deadline_ns != 0 && !(fresh && i == 0) && now_ns() >= deadline_ns) return;
+        const int32_t s = pending[static_cast<size_t>(i)];
+        slice(s, worker);
+        done[static_cast<size_t>(s)] = 1;
+        count.fetch_add(1, std::memory_order_relaxed);
+    });
+    fresh = false;
+    n_done += count.load(std::memory_order_relaxed);
+    return n_done == n_slices;
+}
+
+bool Forward::State::run(uint64_t deadline_ns) {
+    bool fresh = true;
+    while (phase != Phase::idle) {
+        if (!prepared) {
+            n_slices = n_done = 0;
+            prepare();
+            prepared = true;
+        }
+        if (!run_slices(deadline_ns, fresh)) return false;
+        prepared = false;
+        phase = next();
+    }
+    return true;
+}
+
+// ---- the program
+
+Phase Forward::State::next() noexcept {
+    switch (phase) {
+        case Phase::embed: layer = weights.range().begin; return Phase::attn_in;
+        case Phase::attn_in: return Phase::qkv;
+        case Phase::qkv: return Phase::heads;
+        case Phase::heads: return Phase::attend;
+        case Phase::attend: return Phase::attn_round;
+        case Phase::attn_round: return Phase::o;
+        case Phase::o: return Phase::ffn_in;
+        case Phase::ffn_in: return Phase::gate_up;
+        case Phase::gate_up: return layer_config().moe ? Phase::route : Phase::act;
+        case Phase::act: return Phase::down;
+        case Phase::route: return Phase::moe_in;
+        case Phase::moe_in: return Phase::moe_gate_up;
+        case Phase::moe_gate_up: return Phase::moe_act;
+        case Phase::moe_act: return Phase::moe_down;
+        case Phase::moe_down: return Phase::combine;
+        case Phase::down:
+        case Phase::combine: return ++layer == weights.range().end ? Phase::finish : Phase::attn_in;
+        case Phase::head_in: return Phase::head;
+        default: return Phase::idle;
+    }
+}
+
+void Forward::State::prepare() {
+    // A slice of a row phase: some 16 K values, a few microseconds, so that one token costs one slice.
+    constexpr int64_t kRowValues = 16384;
+    auto by_rows = [&](int64_t n, int64_t width) {
+        row_step = std::max<int64_t>(1, kRowValues / std::max<int64_t>(width, 1));
+        n_slices = (n + row_step - 1) / row_step;
+    };
+    auto by_tiles = [&](const Linear &l, int64_t n) {
+        tiles = make_tiles(l, n);
+        n_slices = tiles.total;
+    };
+    const bool in_layer = phase != Phase::embed && phase < Phase::finish;
+    const LayerWeights *w = in_layer ? &layer_weights() : nullptr;
+    const LayerConfig *c = in_layer ? &layer_config() : nullptr;
+    const int64_t n_pairs = static_cast<int64_t>(n_rows) * config.moe.n_used;
+    switch (phase) {
+        case Phase::embed: by_rows(n_rows, config.hidden); break;
+        case Phase::attn_in: make_room(w->qkv, act_q8, act_f32, n_rows, config.hidden); by_rows(n_rows, config.hidden); break;
+        case Phase::qkv: by_tiles(w->qkv, n_rows); break;
+        case Phase::heads: by_rows(n_rows, w->qkv.rows); break;
+        case Phase::attend: attention_plan(); n_slices = plan.n_tasks(); break;
+        case Phase::attn_round: make_room(w->o, act_q8, act_f32, n_rows, w->o.cols); by_rows(n_rows, w->o.cols); break;
+        case Phase::o: by_tiles(w->o, n_rows); break;
+        case Phase::ffn_in: make_room(c->moe ? w->router : w->gate_up, act_q8, act_f32, n_rows, config.hidden); by_rows(n_rows, config.hidden); break;
+        case Phase::gate_up: by_tiles(c->moe ? w->router : w->gate_up, n_rows); break;
+        case Phase::act: make_room(w->down, act_q8, act_f32, n_rows, c->n_ff); by_rows(n_rows, c->n_ff); break;
+        case Phase::down: by_tiles(w->down, n_rows); break;
+        case Phase::route: by_rows(n_rows, config.moe.n_experts * static_cast<int64_t>(config.moe.n_used)); break;
+        case Phase::moe_in: bucket(); make_room(w->experts[0].gate_up, pair_q8, pair_f32, n_pairs, config.hidden); by_rows(n_pairs, config.hidden); break;
+        case Phase::moe_gate_up: prepare_experts(false); break;
+        case Phase::moe_act: make_room(w->experts[0].down, pair_q8, pair_f32, n_pairs, config.moe.n_ff); by_rows(n_pairs, config.moe.n_ff); break;
+        case Phase::moe_down: prepare_experts(true); break;
+        case Phase::combine: by_rows(n_rows, config.hidden * static_cast<int64_t>(config.moe.n_used)); break;
+        case Phase::finish: by_rows(n_out, config.hidden); break;
+        case Phase::head_in: make_room(weights.head, act_q8, act_f32, head_n, config.hidden); by_rows(head_n, config.hidden); break;
+        case Phase::head: by_tiles(weights.head, head_n); break;
+        case Phase::idle: break;
+    }
+}
+
+void Forward::State::slice(int64_t i, int worker) noexcept {
+    const LayerWeights *w = phase != Phase::embed && phase < Phase::finish ? &layer_weights() : nullptr;
+    auto rows = [&](int64_t n) { return std::min(n, (i + 1) * row_step); };
+    const int64_t a = i * row_step, b = rows(n_rows);
+    switch (phase) {
+        case Phase::embed: embed_rows(a, b); break;
+        case Phase::attn_in: attn_in_rows(a, b); break;
+        case Phase::qkv: product(w->qkv, tiles, i, act_q8, act_f32, 0, n_rows, qkv.row(0), qkv.ld, nullptr, worker); break;
+        case Phase::heads: head_rows(a, b); break;
+        case Phase::attend: plan.run(i, worker); break;
+        case Phase::attn_round: round_rows(w->o, attn.row(a), attn.ld, a, b - a, act_q8, act_f32); break;
+        case Phase::o: product(w->o, tiles, i, act_q8, act_f32, 0, n_rows, direct() ? x.row(0) : t.row(0), x.ld, direct() ? x.row(0) : nullptr, worker); break;
+        case Phase::ffn_in: ffn_in_rows(a, b); break;
+        case Phase::gate_up: {
+            const bool moe = layer_config().moe;
+            Rows &y = moe ? router : ffn;
+            product(moe ? w->router : w->gate_up, tiles, i, act_q8, act_f32, 0, n_rows, y.row(0), y.ld, nullptr, worker);
+            break;
+        }
+        case Phase::act:
+            act_rows(ffn, w->gate_up, layer_config().n_ff, a, b);
+            round_rows(w->down, ffn.row(a), ffn.ld, a, b - a, act_q8, act_f32);
+            break;
+        case Phase::down: product(w->down, tiles, i, act_q8, act_f32, 0, n_rows, direct() ? x.row(0) : t.row(0), x.ld, direct() ? x.row(0) : nullptr, worker); break;
+        case Phase::route: route_rows(a, b, worker); break;
+        case Phase::moe_in: moe_in_rows(a, rows(static_cast<int64_t>(n_rows) * config.moe.n_used)); break;
+        case Phase::moe_gate_up: expert_slice(i, false, worker); break;
+        case Phase::moe_act: moe_act_rows(a, rows(static_cast<int64_t>(n_rows) * config.moe.n_used)); break;
+        case Phase::moe_down: expert_slice(i, true, worker); break;
+        case Phase::combine: combine_rows(a, b); break;
+        case Phase::finish: finish_rows(a, rows(n_out)); break;
+        case Phase::head_in: round_rows(weights.head, outputs.row(head_first + a), outputs.ld, a, rows(head_n) - a, act_q8, act_f32); break;
+        case Phase::head: head_slice(i, worker); break;
+        case Phase::idle: break;
+    }
+}
+
+void Forward::State::attention_plan() {
+    const LayerConfig &l = layer_config();
+    double scale = config.attn_scale != 0.0 ? config.attn_scale : 1.0 / std::sqrt(static_cast<double>(config.head_k));
+    if (config.attn_scale_by_layer) scale /= layer + 1;
+    tensor::AttnShape shape;
+    shape.n_head = l.n_head;
+    shape.n_kv_head = l.n_head_kv;
+    shape.k_dim = config.head_k;
+    shape.v_dim = config.head_v;
+    shape.scale = static_cast<float>(scale);
+    shape.softcap = static_cast<float>(config.attn_softcap);
+    shape.window = l.window;
+    shape.causal = config.causal;
+    shape.sinks = weights.f32(layer_weights().sinks);
+    plan.build(k, shape, store->view(own_store ? 0 : layer - weights.range().begin), {qkv.row(0), attn.row(0), qkv.ld, attn.ld}, attn_seqs, executor.width());
+}
+
+void Forward::State::head_slice(int64_t i, int worker) noexcept {
+    product(weights.head, tiles, i, act_q8, act_f32, 0, head_n, logits.row(0), logits.ld, nullptr, worker);
+    const float *bias = weights.f32(weights.head.bias);
+    if (!bias && config.logit_scale == 1.0 && config.final_softcap == 0.0) return;
+    const Span s = span_of(weights.head, tiles, i, head_n);
+    for (int64_t r = s.first; r < s.first + s.n; ++r) {
+        float *y = logits.row(r) + s.column;
+        if (bias) k.add(bias + s.column, y, s.width);
+        if (config.logit_scale != 1.0) k.scale(y, static_cast<float>(config.logit_scale), y, s.width);
+        if (config.final_softcap != 0.0) k.softcap(y, static_cast<float>(config.final_softcap), y, s.width);
+    }
+}
+
+// ---- the public face
+
+Forward::Forward(Memory &m, const Machine &machine, const Config &config, const Weights &weights, kv::Store *store, const ForwardLimits &limits) {
+    if (!weights.loaded()) fail(Code::state, "the model was opened without its weights");
+    s_ = make_owned<State>(m, m, machine, config, weights, store, limits);
+}
+Forward::~Forward() = default;
+
+void Forward::begin(std::span<const Segment> segments) {
+    State &s = *s_;
+    abandon();
+    if (segments.empty() || segments.size() > static_cast<size_t>(s.limits.segments))
+        fail(Code::invalid_argument, "a pass of ", segments.size(), " sequences, limit ", s.limits.segments);
+    const Config &c = s.config;
+    s.segments.assign(segments.begin(), segments.end());
+    s.attn_seqs.clear();
+    s.output_row.clear();
+    int64_t rows = 0, own = 0;
+    for (size_t i = 0; i < segments.size(); ++i) {
+        const Segment &seg = segments[i];
+        if (seg.n < 1 || rows + seg.n > s.limits.rows) fail(Code::invalid_argument, "a pass of more than ", s.limits.rows, " tokens, or an empty sequence");
+        const int64_t end = static_cast<int64_t>(seg.position) + seg.n;
+        if (seg.position < 0 || end > static_cast<int64_t>(s.config.n_positions ? c.n_positions - c.position_offset : INT32_MAX))
+            fail(Code::invalid_argument, "positions ", seg.position, " to ", end, " are outside the model's");
+        if (!seg.hidden && s.weights.embedding < 0) fail(Code::invalid_argument, "this part of the model takes hidden states, not tokens");
+        if (!seg.hidden)
+            for (int32_t t = 0; t < seg.n; ++t)
+                if (seg.tokens[t] < 0 || seg.tokens[t] >= c.vocab) fail(Code::invalid_argument, "token ", seg.tokens[t], " is outside the vocabulary of ", c.vocab);
+        tensor::AttnSeq a;
+        a.blocks = seg.blocks;
+        a.first_pos = seg.position;
+        a.n_rows = seg.n;
+        a.n_ctx = end;
+        a.row = rows;
+        if (s.own_store) {
+            if (seg.position != 0) fail(Code::invalid_argument, "an encoder takes a text in one pass, not from position ", seg.position);
+            a.blocks = s.own_blocks.data() + own;
+            own += kv::blocks_for(seg.n);
+        } else if (static_cast<int64_t>(seg.n_blocks) * kv::kBlockTokens < end) {
+            fail(Code::invalid_argument, "positions to ", end, " do not fit ", seg.n_blocks, " blocks");
+        }
+        s.attn_seqs.push_back(a);
+        for (int32_t t = 0; t < seg.n; ++t) {
+            s.segment_of[static_cast<size_t>(rows + t)] = static_cast<int32_t>(i);
+            if (t >= seg.first_output) s.output_row.push_back(static_cast<int32_t>(rows + t));
+        }
+        rows += seg.n;
+        for (size_t r = 0; r < s.turns.size(); ++r) {
+            const RopeSpec &spec = c.ropes[r];
+            const int64_t declared = std::max<int64_t>(seg.declared, end), choice = rope_choice(spec, declared);
+            const size_t half = static_cast<size_t>(spec.dims / 2), at = half * (spec.scaling == RopeScaling::dynamic ? i : static_cast<size_t>(choice));
+            s.turn_of[i * s.turns.size() + r] = static_cast<int64_t>(at);
+            rope_frequencies(spec, declared, std::span(s.turns[r].freqs).subspan(at, half));
+        }
+    }
+    s.n_rows = static_cast<int32_t>(rows);
+    s.n_out = static_cast<int32_t>(s.output_row.size());
+    s.phase = Phase::embed;
+    s.prepared = false;
+}
+
+bool Forward::advance(uint64_t deadline_ns) { return s_->run(deadline_ns); }
+void Forward::abandon() noexcept { s_->phase = Phase::idle; }
+int32_t Forward::n_outputs() const noexcept { return s_->n_out; }
+const float *Forward::hidden(int32_t output) const noexcept { return s_->outputs.row(output); }
+
+void Forward::begin_head(int32_t first, int32_t n) {
+    State &s = *s_;
+    if (!s.weights.head) fail(Code::state, "this model, or this part of it, has no output head");
+    if (s.phase != Phase::idle) fail(Code::state, "the pass is not finished");
+    if (first < 0 || n < 1 || n > s.limits.head_rows || first > s.n_out - n) fail(Code::invalid_argument, "logits of outputs ", first, " to ", static_cast<int64_t>(first) + n, " of ", s.n_out, ", at most ", s.limits.head_rows, " at once");
+    s.head_first = first;
+    s.head_n = n;
+    s.phase = Phase::head_in;
+    s.prepared = false;
+}
+bool Forward::advance_head(uint64_t deadline_ns) { return s_->run(deadline_ns); }
+const float *Forward::logits(int32_t i) const noexcept { return s_->logits.row(i); }
+int32_t Forward::argmax(int32_t i) const noexcept { return static_cast<int32_t>(s_->k.argmax(s_->logits.row(i), s_->config.vocab)); }
+const ForwardLimits &Forward::limits() const noexcept { return s_->limits; }
+
+}  // namespace inlay::model

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a product is cut: tiles of panels x tokens. The cut changes no bits, so it follows time alone.
+#include <algorithm>
+
+#include "model/forward_state.h"
+
+namespace inlay::model {
+
+namespace {
+
+// A slice should take about 0.25 ms, the grain at which a step can stop. With 100-200 G multiply-adds a second on one
+// core that is 32 M of them in a large batch; one token streams weights at 16-32 GB/s, 4-8 MB.
+constexpr int64_t kSliceWork = 24 << 20;
+constexpr int64_t kSliceBytes = 4 << 20;
+// Tokens a tile: rounded activations of 128 x 4096 are 512 KiB, what an L2 cache holds beside the panels' stream.
+constexpr int64_t kTokenTile = 128;
+// At least this many slices a worker, where there are panels enough, so that a late worker can be helped.
+constexpr int64_t kSlicesPerWorker = 4;
+
+}  // namespace
+
+Tiles Forward::State::make_tiles(const Linear &l, int64_t n_tokens) const noexcept {
+    Tiles t;
+    t.token_step = std::clamp<int64_t>(n_tokens, 1, kTokenTile);
+    t.token_tiles = (n_tokens + t.token_step - 1) / t.token_step;
+    int64_t panels = 0;
+    for (int32_t p = 0; p < l.n_parts; ++p) panels += weights.matrix(l.parts[p].matrix).n_panels();
+    const int64_t wanted = executor.width() > 1 ? std::max<int64_t>(1, executor.width() * kSlicesPerWorker / std::max<int64_t>(t.token_tiles, 1)) : 1;
+    for (int32_t p = 0; p < l.n_parts; ++p) {
+        const tensor::PackedMatrix &m = weights.matrix(l.parts[p].matrix);
+        const int64_t work = kernels::kPanelRows * m.cols() * t.token_step;
+        int64_t step = std::min(kSliceWork / work, kSliceBytes / m.panel_bytes());
+        step = std::clamp<int64_t>(std::min(step, panels / wanted), 1, m.n_panels());
+        t.part[p] = {m.n_panels(), step, (m.n_panels() + step - 1) / step};
+        t.total += t.part[p].count * t.token_tiles;
+    }
+    return t;
+}
+
+void Forward::State::product(const Linear &l, const Tiles &tiles, int64_t slice, tensor::Activations &q8, tensor::Activations &f32, int64_t token0,
+                             int64_t n_tokens, float *y, int64_t ldy, const float *add, int worker) noexcept {
+    int32_t p = 0;
+    while (slice >= tiles.part[p].count * tiles.token_tiles) slice -= tiles.part[p].count * tiles.token_tiles, ++p;
+    const Tiles::Part &part = tiles.part[p];
+    // Neighbouring slices share their panels, which then come from the cache.
+    const int64_t panel0 = slice / tiles.token_tiles * part.step, panel1 = std::min(panel0 + part.step, part.panels);
+    const int64_t first = slice % tiles.token_tiles * tiles.token_step, n = std::min(tiles.token_step, n_tokens - first);
+    const tensor::PackedMatrix &m = weights.matrix(l.parts[p].matrix);
+    const int32_t column = l.parts[p].column;
+    tensor::Activations &a = tensor::act_kind(m.dtype()) == tensor::ActKind::q8 ? q8 : f32;
+    float *out = y + first * ldy + column;
+    tensor::matmul_panels(k, m, a, token0 + first, n, panel0, panel1, out, ldy, scratch(worker), add ? add + first * ldy + column : nullptr, ldy);
+}
+
+Forward::State::Span Forward::State::span_of(const Linear &l, const Tiles &tiles, int64_t slice, int64_t n_tokens) const noexcept {
+    int32_t p = 0;
+    while (slice >= tiles.part[p].count * tiles.token_tiles) slice -= tiles.part[p].count * tiles.token_tiles, ++p;
+    const Tiles::Part &part = tiles.part[p];
+    const int64_t row0 = slice / tiles.token_tiles * part.step * kernels::kPanelRows, first = slice % tiles.token_tiles * tiles.token_step;
+    const int64_t rows = weights.matrix(l.parts[p].matrix).rows();
+    return {first, std::min(tiles.token_step, n_tokens - first), l.parts[p].column + row0, std::min(part.step * kernels::kPanelRows, rows - row0)};
+}
+
+void Forward::State::make_room(const Linear &l, tensor::Activations &q8, tensor::Activations &f32, int64_t n, int64_t cols) {
+    if (l.q8) q8.reshape(tensor::ActKind::q8, n, cols);
+    if (l.f32) f32.reshape(tensor::ActKind::f32, n, cols);
+}
+
+void Forward::State::round_rows(const Linear &l, const float *src, int64_t ld, int64_t row, int64_t n, tensor::Activations &q8, tensor::Activations &f32) noexcept {
+    if (l.q8) tensor::quantize_rows(k, src, ld, row, n, q8);
+    if (l.f32) tensor::quantize_rows(k, src, ld, row, n, f32);
+}
+
+}  // namespace inlay::model
