@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ranks from scores, first symbols, and what becomes of the symbols that are left.
+#include "text/spm.h"
+
+#include <algorithm>
+
+#include "text/unicode/unicode.h"
+
+namespace inlay::text {
+
+SpmModel::SpmModel(Memory &m, const Vocab &vocab, const SpmOptions &options)
+    : vocab_(vocab), options_(options), rank_(static_cast<size_t>(vocab.size()), kNoRank, Alloc<uint32_t>(m, MemTag::text)), user_defined_(m) {
+    Vector<float> scores{Alloc<float>(m)};
+    String escaped{Alloc<char>(m)};
+    auto mergeable = [&](int32_t id) {
+        TokenType t = vocab.type(id);
+        return (t == TokenType::normal || t == TokenType::user_defined || t == TokenType::unused) && !vocab.text(id).empty();
+    };
+    for (int32_t id = 0; id < vocab.size(); ++id)
+        if (mergeable(id)) scores.push_back(vocab.score(id));
+    std::sort(scores.begin(), scores.end(), std::greater<>());
+    scores.erase(std::unique(scores.begin(), scores.end()), scores.end());
+    for (int32_t id = 0; id < vocab.size(); ++id) {
+        if (vocab.type(id) == TokenType::user_defined && !vocab.text(id).empty() && options.split_user_defined) {
+            // GGUF files write the blanks of these pieces as blanks, .model files as U+2581.
+            escaped.clear();
+            for (char c : vocab.text(id)) c == ' ' ? (void)escaped.append(kBlank) : escaped.push_back(c);
+            user_defined_.add(escaped, id);
+        }
+        if (!mergeable(id)) continue;
+        std::string_view text = vocab.text(id);
+        auto it = std::lower_bound(scores.begin(), scores.end(), vocab.score(id), std::greater<>());
+        rank_[static_cast<size_t>(id)] = static_cast<uint32_t>(it - scores.begin());
+        max_piece_ = std::max(max_piece_, text.size());
+        // User-defined pieces are found as a whole, so only the others can be built across a blank.
+        if (vocab.type(id) == TokenType::user_defined && options.split_user_defined) continue;
+        for (size_t at = text.find(kBlank, 1); at != std::string_view::npos; at = text.find(kBlank, at + 1))
+            if (!text.substr(0, at).ends_with(kBlank)) joins_blank_[static_cast<unsigned char>(text[at - 1])] = true;
+    }
+    user_defined_.build();
+    for (int b = 0; b < 256; ++b) byte_ids_[b] = options.byte_fallback ? vocab.find_byte(static_cast<unsigned char>(b)) : kNoToken;
+}
+
+void SpmModel::emit(EncodeScratch &s, std::string_view word, const Symbol &symbol, Vector<Piece> &out) const {
+    uint32_t size = symbol.end - symbol.begin;
+    std::string_view text = word.substr(symbol.begin, size);
+    int32_t id = symbol.id != kNoToken ? symbol.id : vocab_.find(text);
+    if (id != kNoToken && vocab_.type(id) != TokenType::unused) {
+        out.push_back({id, size});
+        return;
+    }
+    if (id != kNoToken && !symbol.frozen) return emit_unused(s, word, symbol, out);
+    bool bytes = options_.byte_fallback;
+    for (char c : text) bytes = bytes && byte_ids_[static_cast<unsigned char>(c)] != kNoToken;
+    if (bytes) {
+        for (char c : text) out.push_back({byte_ids_[static_cast<unsigned char>(c)], 1});
+    } else if (options_.unk != kNoToken) {
+        out.push_back({options_.unk, size});
+    }
+}
+
+void SpmModel::emit_unused(EncodeScratch &s, std::string_view word, const Symbol &symbol, Vector<Piece> &out) const {
+    // An unused piece is taken apart into what it was made of, again and again.
+    Vector<Symbol> stack(1, symbol, s.symbols.get_allocator());
+    while (!stack.empty()) {
+        Symbol a = stack.back();
+        stack.pop_back();
+        std::string_view text = word.substr(a.begin, a.end - a.begin);
+        int32_t id = vocab_.find(text);
+        if (id != kNoToken && vocab_.type(id) != TokenType::unused) {
+            out.push_back({id, a.end - a.begin});
+            continue;
+        }
+        uint32_t best = kNoRank, cut = 0;
+        uint32_t first = utf8_lead_size(text[0]);
+        // The split that the merges would have taken last: the pair of parts that exist, the worse of the two ranked best.
+        for (uint32_t i = first; i < text.size(); i += utf8_lead_size(text[i])) {
+            auto part_rank = [&](std::string_view part) -> uint32_t {
+                if (part.size() == utf8_lead_size(part[0])) return 0;
+                return find(part).rank;
+            };
+            uint32_t l = part_rank(text.substr(0, i)), r = part_rank(text.substr(i));
+            if (l == kNoRank || r == kNoRank) continue;
+            if (std::max(l, r) < best) {
+                best = std::max(l, r);
+                cut = i;
+            }
+        }
+        if (cut == 0) {
+            a.id = kNoToken;
+            a.frozen = true;  // bytes or unknown
+            emit(s, word, a, out);
+            continue;
+        }
+        Symbol l = a, r = a;
+        l.end = r.begin = a.begin + cut;
+        stack.push_back(r);
+        stack.push_back(l);
+    }
+}
+
+void SpmModel::encode(EncodeScratch &s, std::string_view word, Vector<Piece> &out) const {
+    s.symbols.clear();
+    user_defined_.find(word, s.hits);
+    const char *data = word.data(), *end = data + word.size();
+    auto push = [&](int32_t id, uint32_t begin, uint32_t stop, bool frozen) {
+        uint32_t n = static_cast<uint32_t>(s.symbols.size());
+        s.symbols.push_back({id, begin, stop, n == 0 ? kNoSymbol : n - 1, n + 1, frozen});
+    };
+    size_t hit = 0;
+    for (uint32_t i = 0; i < word.size();) {
+        if (hit < s.hits.size() && s.hits[hit].begin == i) {
+            push(s.hits[hit].value, i, i + s.hits[hit].size, true);
+            i += s.hits[hit++].size;
+            continue;
+        }
+        uint32_t size = utf8_at(data + i, end).size;
+        push(kNoToken, i, i + size, false);
+        i += size;
+    }
+    if (s.symbols.empty()) return;
+    s.symbols.back().next = kNoSymbol;
+    merge_symbols(s, [&](const Symbol &a, const Symbol &b) {
+        if (a.frozen || b.frozen) return Merge{};
+        return find(word.substr(a.begin, b.end - a.begin));
+    });
+    for (uint32_t i = 0; i != kNoSymbol; i = s.symbols[i].next) emit(s, word, s.symbols[i], out);
+}
+
+}  // namespace inlay::text

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// What turns one pre-tokenized word into pieces (BPE, SentencePiece BPE, WordPiece, Unigram), and the scratch memory
+// that one thread's encoding reuses. Models are immutable; all that changes lies in the scratch.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/containers.h"
+#include "text/matcher.h"
+#include "text/vocab.h"
+
+namespace inlay::text {
+
+struct Piece {
+    int32_t id;
+    uint32_t bytes;  // of the word, as the model saw it
+};
+
+// Words that came before, with their pieces: text repeats itself, and a hit costs one compare. Direct mapped, one
+// cache line an entry; longer words and longer results are not kept.
+class WordCache {
+public:
+    explicit WordCache(Memory &m) : entries_(Alloc<Entry>(m, MemTag::scratch)) {}
+    // Belongs to one tokenizer at a time: `owner` is its unique number.
+    void open(uint64_t owner) {
+        if (owner == owner_ && !entries_.empty()) return;
+        entries_.assign(kEntries, Entry{});
+        owner_ = owner;
+    }
+    static constexpr size_t max_bytes = 20, max_pieces = 6;
+
+    bool get(std::string_view word, uint64_t h, Vector<Piece> &out) const {
+        const Entry &e = entries_[h & (kEntries - 1)];
+        if (e.hash != h || e.size != word.size() || std::char_traits<char>::compare(e.key, word.data(), word.size()) != 0) return false;
+        for (int i = 0; i < e.n; ++i) out.push_back({e.ids[i], e.bytes[i]});
+        return true;
+    }
+    void put(std::string_view word, uint64_t h, const Piece *pieces, size_t n) {
+        if (word.size() > max_bytes || n > max_pieces || n == 0) return;
+        Entry &e = entries_[h & (kEntries - 1)];
+        e.hash = h;
+        e.size = static_cast<uint8_t>(word.size());
+        e.n = static_cast<uint8_t>(n);
+        std::char_traits<char>::copy(e.key, word.data(), word.size());
+        for (size_t i = 0; i < n; ++i) {
+            e.ids[i] = pieces[i].id;
+            e.bytes[i] = static_cast<uint8_t>(pieces[i].bytes);
+        }
+    }
+
+private:
+    struct Entry {
+        uint64_t hash = 0;
+        uint8_t size = 255, n = 0;
+        char key[max_bytes] = {};
+        uint8_t bytes[max_pieces] = {};
+        int32_t ids[max_pieces] = {};
+    };
+    static constexpr size_t kEntries = 8192;  // 512 KiB: covers what English prose repeats, and fits a core's L2
+    Vector<Entry> entries_;
+    uint64_t owner_ = 0;
+};
+
+// A symbol of the merging models: a stretch of the word, linked to its neighbours.
+struct Symbol {
+    int32_t id;
+    uint32_t begin, end;
+    uint32_t prev, next;  // kNoSymbol at the ends
+    bool frozen;          // never joins a neighbour
+};
+constexpr uint32_t kNoSymbol = 0xffffffffu;
+
+// A candidate pair: the symbols at `left` and behind it. Stale when either has changed since (end no longer fits).
+struct MergeCandidate {
+    uint32_t rank;
+    uint32_t left;
+    uint32_t end;
+    uint32_t middle;
+    int32_t id;
+};
+
+// One thread's working memory; may serve any number of tokenizers in turn.
+struct EncodeScratch {
+    explicit EncodeScratch(Memory &m)
+        : memory(m), text(Alloc<char>(m, MemTag::scratch)), text2(Alloc<char>(m, MemTag::scratch)), word(Alloc<char>(m, MemTag::scratch)),
+          origin(Alloc<uint32_t>(m, MemTag::scratch)), origin2(Alloc<uint32_t>(m, MemTag::scratch)), pieces(Alloc<Piece>(m, MemTag::scratch)),
+          symbols(Alloc<Symbol>(m, MemTag::scratch)), heap(Alloc<MergeCandidate>(m, MemTag::scratch)), cache(m),
+          code_points(Alloc<char32_t>(m, MemTag::scratch)), scores(Alloc<double>(m, MemTag::scratch)), back(Alloc<Piece>(m, MemTag::scratch)),
+          hits(Alloc<Matcher::Hit>(m, MemTag::scratch)), added(Alloc<Matcher::Hit>(m, MemTag::scratch)),
+          late(Alloc<Matcher::Hit>(m, MemTag::scratch)) {}
+    Memory &memory;
+    String text, text2, word;            // normalised text, its successor, one mapped word
+    Vector<uint32_t> origin, origin2;    // for each byte of text the offset it came from; only kept when spans are asked for
+    Vector<Piece> pieces;
+    Vector<Symbol> symbols;
+    Vector<MergeCandidate> heap;
+    WordCache cache;
+    Vector<char32_t> code_points;
+    Vector<double> scores;  // Unigram's lattice
+    Vector<Piece> back;
+    Vector<Matcher::Hit> hits, added, late;  // user-defined pieces in one word; added tokens in the raw and the normalised text
+};
+
+class TokenModel {
+public:
+    virtual ~TokenModel() = default;
+    // Appends the pieces of `word`; their bytes add up to word.size().
+    virtual void encode(EncodeScratch &s, std::string_view word, Vector<Piece> &out) const = 0;
+    // A word's pieces do not depend on what stands around it and may be cached.
+    virtual bool cacheable() const noexcept { return true; }
+};
+
+}  // namespace inlay::text
