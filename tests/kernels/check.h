@@ -84,5 +84,21 @@ void check(Report &, inlay::kernels::QuantizeFn *ref, inlay::kernels::QuantizeFn
 void check(Report &, inlay::kernels::MatmulFn *ref, inlay::kernels::MatmulFn *fn);
 
 // ---- vec
+void check(Report &, inlay::kernels::NormFn *ref, inlay::kernels::NormFn *fn);
+void check(Report &, inlay::kernels::ActFn *ref, inlay::kernels::ActFn *fn);
+void check(Report &, inlay::kernels::RopeFn *ref, inlay::kernels::RopeFn *fn);
+void check(Report &, inlay::kernels::SoftmaxFn *ref, inlay::kernels::SoftmaxFn *fn);
+void check(Report &, inlay::kernels::ExpSumFn *ref, inlay::kernels::ExpSumFn *fn);
+void check(Report &, inlay::kernels::ArgmaxFn *ref, inlay::kernels::ArgmaxFn *fn);
+void check(Report &, inlay::kernels::AddFn *ref, inlay::kernels::AddFn *fn);      // and MapFn, the same type
+void check(Report &, inlay::kernels::ScaleFn *ref, inlay::kernels::ScaleFn *fn);  // and SoftcapFn, AxpyFn
+void check(Report &, inlay::kernels::DotFn *ref, inlay::kernels::DotFn *fn);
+void check(Report &, inlay::kernels::FromHalfFn *ref, inlay::kernels::FromHalfFn *fn);
+void check(Report &, inlay::kernels::ToHalfFn *ref, inlay::kernels::ToHalfFn *fn);
+void check(Report &, inlay::kernels::KvWriteFn *ref, inlay::kernels::KvWriteFn *fn);
+void check(Report &, inlay::kernels::AttnScoresFn *ref, inlay::kernels::AttnScoresFn *fn);
+void check(Report &, inlay::kernels::AttnSoftmaxFn *ref, inlay::kernels::AttnSoftmaxFn *fn);
+void check(Report &, inlay::kernels::AttnValuesFn *ref, inlay::kernels::AttnValuesFn *fn);
+void check(Report &, inlay::kernels::AttnMergeFn *ref, inlay::kernels::AttnMergeFn *fn);
 
 }  // namespace check
