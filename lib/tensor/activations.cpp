@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Six arrays one after the other in one buffer, each row padded so that kernels never look at a length: q to 64
+// Seven arrays one after the other in one buffer, each row padded so that kernels never look at a length: q to 64
 // values, scales and sums to two blocks, f32 rows to 16.
 #include "tensor/activations.h"
 
@@ -13,7 +13,7 @@ namespace {
 
 struct Layout {
     int64_t ldq = 0, ldb = 0, ldx = 0;
-    uint64_t d = 0, sd = 0, n128 = 0, h128 = 0, s16 = 0, bytes = 0;  // byte offsets; q and x are at 0
+    uint64_t d = 0, sd = 0, n128 = 0, h128 = 0, s16 = 0, n16 = 0, bytes = 0;  // byte offsets; q and x are at 0
 };
 
 Layout layout_of(ActKind kind, int64_t n_tokens, int64_t cols) {
@@ -33,6 +33,8 @@ Layout layout_of(ActKind kind, int64_t n_tokens, int64_t cols) {
     l.n128 = (at += each).value();
     l.h128 = (at += each).value();
     l.s16 = (at += each + each).value();
+    l.n16 = (at += each).value();
+    at += each;
     l.bytes = (at += each).value();
     return l;
 }
@@ -65,6 +67,7 @@ kernels::ActRows Activations::rows(int64_t t) noexcept {
             reinterpret_cast<int32_t *>(p + l.n128) + t * l.ldb,
             reinterpret_cast<int32_t *>(p + l.h128) + t * l.ldb * 2,
             reinterpret_cast<int16_t *>(p + l.s16) + t * l.ldb * 2,
+            reinterpret_cast<int16_t *>(p + l.n16) + t * l.ldb * 4,
             l.ldq,
             l.ldb};
 }
@@ -80,7 +83,7 @@ kernels::ActView Activations::view(int64_t t) const noexcept {
         return v;
     }
     kernels::ActRows r = self.rows(t);
-    return {r.q, r.d, r.sd, r.n128, r.h128, r.s16, nullptr, r.ldq, r.ldb, 0};
+    return {r.q, r.d, r.sd, r.n128, r.h128, r.s16, r.n16, nullptr, r.ldq, r.ldb, 0};
 }
 
 void quantize_rows(const kernels::KernelTable &table, const float *x, int64_t ldx, int64_t token0, int64_t n, Activations &a) noexcept {

@@ -51,6 +51,7 @@ void check(Report &r, kernels::QuantizeFn *ref, kernels::QuantizeFn *fn) {
             r.expect(std::memcmp(w.n128, v.n128, nb * 4) == 0, "%s: n128", what.c_str());
             r.expect(std::memcmp(w.h128, v.h128, nb * 8) == 0, "%s: h128", what.c_str());
             r.expect(std::memcmp(w.s16, v.s16, nb * 4) == 0, "%s: s16", what.c_str());
+            r.expect(std::memcmp(w.n16, v.n16, nb * 8) == 0, "%s: n16", what.c_str());
         }
 }
 

@@ -18,7 +18,8 @@ constexpr uint32_t kInf = 0x7f800000;
 // Round half to even for |v| < 2^22: 1.5 * 2^23 pushes the fraction out.
 int32_t round_even(float v) { return std::bit_cast<int32_t>(v + 12582912.0f) - std::bit_cast<int32_t>(12582912.0f); }
 
-void quantize_block(const float *x, int n, int8_t *q, float *d_out, float *sd, int32_t *n128, int32_t *h128, int16_t *s16) {
+void quantize_block(const float *x, int n, int8_t *q, float *d_out, float *sd, int32_t *n128, int32_t *h128, int16_t *s16,
+                    int16_t *n16) {
     uint32_t top = 0;
     for (int i = 0; i < n; ++i) {
         uint32_t a = std::bit_cast<uint32_t>(x[i]) & 0x7fffffffu;
@@ -32,11 +33,12 @@ void quantize_block(const float *x, int n, int8_t *q, float *d_out, float *sd, i
         d = amax / 127.0f;
         inverse = 127.0f / amax;
     }
-    int32_t sum[2] = {};
+    int32_t sum[2] = {}, pair[2][2] = {};
     for (int i = 0; i < kBlock; ++i) {
         int32_t v = i < n && inverse != 0 ? round_even(x[i] * inverse) : 0;
         q[i] = static_cast<int8_t>(v);
         sum[i / 16] += v;
+        pair[i / 16][i % 4 / 2] -= v;
     }
     *d_out = d;
     *sd = static_cast<float>(sum[0] + sum[1]) * d;
@@ -45,6 +47,7 @@ void quantize_block(const float *x, int n, int8_t *q, float *d_out, float *sd, i
     h128[1] = -128 * sum[1];
     s16[0] = static_cast<int16_t>(sum[0]);
     s16[1] = static_cast<int16_t>(sum[1]);
+    for (int i = 0; i < 4; ++i) n16[i] = static_cast<int16_t>(pair[i / 2][i % 2]);
 }
 
 void quantize_q8(const float *x, int64_t ldx, int64_t n, int64_t cols, const ActRows *out) noexcept {
@@ -52,7 +55,7 @@ void quantize_q8(const float *x, int64_t ldx, int64_t n, int64_t cols, const Act
         for (int64_t b = 0; b < out->ldb; ++b) {
             const int64_t left = cols - b * kBlock, at = t * out->ldb + b;
             quantize_block(x + t * ldx + b * kBlock, left < 0 ? 0 : left < kBlock ? static_cast<int>(left) : kBlock,
-                           out->q + t * out->ldq + b * kBlock, out->d + at, out->sd + at, out->n128 + at, out->h128 + 2 * at, out->s16 + 2 * at);
+                           out->q + t * out->ldq + b * kBlock, out->d + at, out->sd + at, out->n128 + at, out->h128 + 2 * at, out->s16 + 2 * at, out->n16 + 4 * at);
         }
 }
 

@@ -17,7 +17,7 @@ constexpr int kBlock = 32;
 // sums of a stretch of tokens. Half of a 512 KiB L2.
 constexpr size_t kMatmulScratch = 256 * 1024;
 
-// Activations of one or more tokens. Integer weights read q d sd n128 h128 s16; float weights read x.
+// Activations of one or more tokens. Integer weights read q d sd n128 h128 s16 n16; float weights read x.
 // All are [n_tokens, ...] with the strides below; blocks past K hold q = 0, d = 0, sums 0.
 struct ActView {
     const int8_t *q;      // [n, ldq] round-half-even(x * (127 / amax)), |q| <= 127
@@ -26,6 +26,7 @@ struct ActView {
     const int32_t *n128;  // [n, ldb] -128 * sum q: what an accumulator of weights stored + 128 starts from
     const int32_t *h128;  // [n, 2 * ldb] the same over each half block
     const int16_t *s16;   // [n, 2 * ldb] sum q over each half block
+    const int16_t *n16;   // [n, 4 * ldb] of each half block: -(sum of q at k % 4 = 0, 1), -(at k % 4 = 2, 3)
     const float *x;       // [n, ldx]
     int64_t ldq, ldb, ldx;
 };
@@ -38,6 +39,7 @@ struct ActRows {
     int32_t *n128;
     int32_t *h128;
     int16_t *s16;
+    int16_t *n16;
     int64_t ldq, ldb;
 };
 

@@ -37,6 +37,8 @@ INLAY_INLINE I shift16(I v) {
     else return v;
 }
 template <int n>
+INLAY_INLINE I sra16(I v) { return _mm512_srai_epi16(v, n); }
+template <int n>
 INLAY_INLINE I srl32(I v) { return _mm512_srli_epi32(v, n); }
 template <int n>
 INLAY_INLINE I sra32(I v) { return _mm512_srai_epi32(v, n); }
@@ -46,6 +48,8 @@ INLAY_INLINE I or_(I a, I b) { return _mm512_or_si512(a, b); }
 INLAY_INLINE I add8(I a, I b) { return _mm512_add_epi8(a, b); }
 INLAY_INLINE I add16(I a, I b) { return _mm512_add_epi16(a, b); }
 INLAY_INLINE I add32(I a, I b) { return _mm512_add_epi32(a, b); }
+INLAY_INLINE I sub32(I a, I b) { return _mm512_sub_epi32(a, b); }
+INLAY_INLINE I mul16(I a, I b) { return _mm512_mullo_epi16(a, b); }
 INLAY_INLINE I mul32(I a, I b) { return _mm512_mullo_epi32(a, b); }
 INLAY_INLINE I madd16(I a, I b) { return _mm512_madd_epi16(a, b); }
 INLAY_INLINE I maddubs(I u, I s) { return _mm512_maddubs_epi16(u, s); }

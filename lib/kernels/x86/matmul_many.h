@@ -141,7 +141,7 @@ void tile(const uint8_t *w0, const uint8_t *w1, int64_t n, ActView a, float *sum
 
 INLAY_INLINE ActView advance(const ActView &a, int64_t t, int64_t b) {
     const int64_t at = t * a.ldb + b;
-    return {a.q + t * a.ldq + b * kBlock, a.d + at, a.sd + at, a.n128 + at, a.h128 + 2 * at, a.s16 + 2 * at, nullptr, a.ldq, a.ldb, 0};
+    return {a.q + t * a.ldq + b * kBlock, a.d + at, a.sd + at, a.n128 + at, a.h128 + 2 * at, a.s16 + 2 * at, a.n16 + 4 * at, nullptr, a.ldq, a.ldb, 0};
 }
 
 template <class R, int T>

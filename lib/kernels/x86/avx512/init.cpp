@@ -5,6 +5,7 @@
 namespace inlay::avx512 {
 
 // ---- matmul
+void init_matmul_int(kernels::KernelTable &t) noexcept;
 
 // ---- vec
 void init_norm(kernels::KernelTable &t) noexcept;
@@ -18,8 +19,8 @@ void init_kv_write(kernels::KernelTable &t) noexcept;
 
 void init(kernels::KernelTable &t) noexcept;
 void init(kernels::KernelTable &t) noexcept {
-    (void)t;
     // ---- matmul
+    init_matmul_int(t);
 
     // ---- vec
     init_norm(t);

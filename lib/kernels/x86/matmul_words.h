@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products without VNNI. vpmaddubsw gives 16-bit sums of two products, and they are added up in 16 bits with wrap-around
+// for as long as the true sum fits: started at -offset * (sum of activations), 8 groups of u4 or u5 (16 products x 16 x
+// 127 = 32,512), or 4 of u6. Then one vpmaddwd widens, multiplying by K-quants' factors on its way. Weights of 8 bits
+// would saturate vpmaddubsw (2 x 255 x 127): both sides are widened to 16 bits and go through vpmaddwd.
+// Needs lanes*.h; the f32 sums live in L1 (PERFORMANCE.md 2i).
+#pragma once
+
+#include "kernels/x86/codes.h"
+
+namespace inlay::INLAY_TIER {
+namespace {
+
+constexpr int kAhead = 4096;  // see matmul_few.h
+// Blocks of K unpacked at once: 16 records of 576 bytes (1088 for 8-bit weights) are half of a 32 KiB L1 at most.
+constexpr int kStretch = 16;
+constexpr int kSumTokens = 512;
+
+// MXFP4's values + 12: 0..24.
+constexpr Book book12(const int8_t (&values)[16]) {
+    Book b = {};
+    for (int i = 0; i < 16; ++i) b.v[i] = static_cast<uint8_t>(values[i] + 12);
+    return b;
+}
+constexpr Book kMxfp412 = book12(kMxfp4);
+struct Mxfp4Words : Mxfp4 {
+    using Codes = Looked<kMxfp412>;
+    static constexpr int offset = 12;
+};
+
+template <class Type>
+struct Words {
+    static constexpr bool wide = Type::offset == 128;  // q8_0, iq4_nl, iq4_xs
+    static constexpr int groups = Type::two_scales ? 4 : 8;
+    // Taken from each code inside the 16-bit sum. Codes of five bits with a min (offset 0) need it to fit, and get it
+    // back in 32 bits.
+    static constexpr bool lent = Type::mins == Mins::one && Type::layout.block_bytes == kU5;
+    static constexpr int offset = lent ? 16 : Type::offset;
+    static constexpr int vectors = wide ? 16 : 8;  // a block's codes in a record
+
+    static constexpr int scale = 64 * vectors;
+    static constexpr int min = scale + 64;
+    static constexpr int factor = min + (Type::mins == Mins::none ? 0 : 64);
+    static constexpr int pair = factor + (Type::two_scales ? 128 : 0);
+    static constexpr int bytes = pair + (Type::mins == Mins::two ? 64 : 0);
+};
+
+// Four signed bytes of each row as two pairs of 16 bits: (k0, k2) and (k1, k3).
+INLAY_INLINE I even_words(I v) { return sra16<8>(shift16<8>(v)); }
+INLAY_INLINE I odd_words(I v) { return sra16<8>(v); }
+
+// Code vector v of a block, wherever it lies: in the panel ...
+template <class Type>
+struct FromPanel {
+    typename Type::Codes codes;
+    const UnitScales *s;
+    int j;
+    template <int g>
+    INLAY_INLINE I code() const { return codes.template at<g>(); }
+    template <int v>
+    INLAY_INLINE I word() const {
+        const I c = xor_(codes.template at<v / 2>(), set8(128));
+        return v % 2 ? odd_words(c) : even_words(c);
+    }
+    INLAY_INLINE F scale() const { return loadf(s->scale[j]); }
+    INLAY_INLINE F min() const { return loadf(s->min[j]); }
+    template <int h>
+    INLAY_INLINE I factor() const {
+        const I f = load(s->factor[2 * j + h]);
+        return or_(and_(f, set32(0xffff)), sll32<16>(f));
+    }
+    INLAY_INLINE I pair() const { return load(s->pair[j]); }
+};
+// ... or in a record.
+template <class Type>
+struct FromRecord {
+    using W = Words<Type>;
+    const uint8_t *p;
+    template <int g>
+    INLAY_INLINE I code() const { return load(p + 64 * g); }
+    template <int v>
+    INLAY_INLINE I word() const { return load(p + 64 * v); }
+    INLAY_INLINE F scale() const { return loadf(reinterpret_cast<const float *>(p + W::scale)); }
+    INLAY_INLINE F min() const { return loadf(reinterpret_cast<const float *>(p + W::min)); }
+    template <int h>
+    INLAY_INLINE I factor() const { return load(p + W::factor + 64 * h); }
+    INLAY_INLINE I pair() const { return load(p + W::pair); }
+};
+
+// Where T tokens' activations of one block are. wide: q points at 16-bit words in even_words/odd_words order.
+struct Tokens {
+    const int8_t *q;
+    const float *d, *sd;
+    const int32_t *n128;
+    const int16_t *s16, *n16;
+    int64_t ldq, ldb;
+};
+INLAY_INLINE Tokens tokens_at(const ActView &a, int64_t t, int64_t b) {
+    const int64_t at = t * a.ldb + b;
+    return {a.q + t * a.ldq + b * kBlock, a.d + at, a.sd + at, a.n128 + at, a.s16 + 2 * at, a.n16 + 4 * at, a.ldq, a.ldb};
+}
+
+template <int g, int end, class S, int T>
+INLAY_INLINE void add_codes(I (&i)[T], const S &w, const Tokens &x) {
+    const I c = w.template code<g>();
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) {
+        i[t] = add16(i[t], maddubs(c, bcast(x.q + t * x.ldq + 4 * g)));
+        pin(i[t]);
+    }
+    if constexpr (g + 1 < end) add_codes<g + 1, end>(i, w, x);
+}
+template <int v, class S, int T>
+INLAY_INLINE void add_words(I (&i)[T], const S &w, const Tokens &x) {
+    const I c = w.template word<v>();
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) {
+        const I p = madd16(c, bcast(x.q + t * x.ldq + 4 * v));
+        i[t] = v == 0 ? p : add32(i[t], p);
+        pin(i[t]);
+    }
+    if constexpr (v < 15) add_words<v + 1>(i, w, x);
+}
+// The 16-bit sums' start for half h; h = 2: both halves.
+template <class Type, int h>
+INLAY_INLINE I start16(const int16_t *n16) {
+    if constexpr (Words<Type>::offset == 0) return zero();
+    else if constexpr (h < 2) return mul16(bcast(n16 + 2 * h), set16(Words<Type>::offset));
+    else return mul16(add16(bcast(n16), bcast(n16 + 2)), set16(Words<Type>::offset));
+}
+
+// Exact sums of one block for T tokens.
+template <class Type, class S, int T>
+INLAY_INLINE void block_sums(I (&i)[T], const S &w, const Tokens &x) {
+    using W = Words<Type>;
+    if constexpr (W::wide) {
+        add_words<0>(i, w, x);
+    } else if constexpr (Type::two_scales) {
+        alignas(64) int32_t first[T][16];
+#pragma GCC unroll 8
+        for (int t = 0; t < T; ++t) i[t] = start16<Type, 0>(x.n16 + 4 * t * x.ldb);
+        add_codes<0, 4>(i, w, x);
+#pragma GCC unroll 8
+        for (int t = 0; t < T; ++t) {
+            store(first[t], madd16(i[t], w.template factor<0>()));
+            i[t] = start16<Type, 1>(x.n16 + 4 * t * x.ldb);
+        }
+        add_codes<4, 8>(i, w, x);
+#pragma GCC unroll 8
+        for (int t = 0; t < T; ++t) i[t] = add32(load(first[t]), madd16(i[t], w.template factor<1>()));
+    } else {
+#pragma GCC unroll 8
+        for (int t = 0; t < T; ++t) i[t] = start16<Type, 2>(x.n16 + 4 * t * x.ldb);
+        add_codes<0, 8>(i, w, x);
+#pragma GCC unroll 8
+        for (int t = 0; t < T; ++t) {
+            i[t] = madd16(i[t], set16(1));
+            if constexpr (W::lent) i[t] = sub32(i[t], sra32<3>(bcast(x.n128 + t * x.ldb)));
+        }
+    }
+}
+
+template <class Type, class S, int T>
+INLAY_INLINE void block(float *sums, const S &w, const Tokens &x) {
+    I i[T];
+    block_sums<Type>(i, w, x);
+    const F scale = w.scale();
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) {
+        const F d = setf(x.d[t * x.ldb]);
+        F f = fma(cvt(i[t]), mulf(scale, d), loadf(sums + 16 * t));
+        if constexpr (Type::mins == Mins::one) f = fma(w.min(), setf(x.sd[t * x.ldb]), f);
+        if constexpr (Type::mins == Mins::two) f = fma(cvt(madd16(w.pair(), bcast(x.s16 + 2 * t * x.ldb))), mulf(w.min(), d), f);
+        storef(sums + 16 * t, f);
+    }
+}
+
+// n blocks of T tokens as 16-bit words, [T][32 * kStretch].
+template <int T>
+INLAY_INLINE void widen(const ActView &a, int64_t t0, int64_t b0, int64_t n, int16_t *out) {
+    for (int t = 0; t < T; ++t)
+        for (int64_t k = 0; k < n * kBlock; k += 16) {
+            // 16 bytes to 16 words in the order 0 2 1 3 of each four.
+            const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i *>(a.q + (t0 + t) * a.ldq + b0 * kBlock + k));
+            const __m128i even = _mm_srai_epi16(_mm_slli_epi16(v, 8), 8), odd = _mm_srai_epi16(v, 8);
+            auto *to = reinterpret_cast<__m128i *>(out + t * 32 * kStretch + k);
+            _mm_storeu_si128(to, _mm_unpacklo_epi32(even, odd));
+            _mm_storeu_si128(to + 1, _mm_unpackhi_epi32(even, odd));
+        }
+}
+
+template <class Type, int g>
+INLAY_INLINE void unpack_codes(const FromPanel<Type> &w, uint8_t *out) {
+    if constexpr (Words<Type>::wide) store(out + 64 * g, w.template word<g>());
+    else store(out + 64 * g, w.template code<g>());
+    if constexpr (g + 1 < Words<Type>::vectors) unpack_codes<Type, g + 1>(w, out);
+}
+
+// Units [u0, u1) of a panel into records.
+template <class Type>
+void unpack(const uint8_t *panel, int64_t cols, int64_t u0, int64_t u1, uint8_t *out) {
+    using W = Words<Type>;
+    constexpr const PanelLayout &L = Type::layout;
+    const uint8_t *unit = panel + panel_header(L, cols) + u0 * L.unit_bytes;
+    UnitScales s;
+    for (int64_t u = u0; u < u1; ++u, unit += L.unit_bytes) {
+        Type::scales(panel, unit, u, s);
+        for (int i = 0; i < L.unit_bytes; i += 64) prefetch(unit + kAhead + i);
+        for (int j = 0; j < L.unit_k / kBlock; ++j, out += W::bytes) {
+            FromPanel<Type> w;
+            w.codes.load(unit + j * L.block_bytes);
+            w.s = &s;
+            w.j = j;
+            unpack_codes<Type, 0>(w, out);
+            storef(reinterpret_cast<float *>(out + W::scale), w.scale());
+            if constexpr (Type::mins != Mins::none) storef(reinterpret_cast<float *>(out + W::min), w.min());
+            if constexpr (Type::two_scales) {
+                store(out + W::factor, w.template factor<0>());
+                store(out + W::factor + 64, w.template factor<1>());
+            }
+            if constexpr (Type::mins == Mins::two) store(out + W::pair, w.pair());
+        }
+    }
+}
+
+INLAY_INLINE void finish(const MatmulArgs *m, int64_t p, int64_t t, const float *sums) {
+    const int64_t left = m->n_rows - p * kPanelRows;
+    const int rows = left < kPanelRows ? static_cast<int>(left) : kPanelRows;
+    F f = loadf(sums);
+    if (m->add) f = addf(loadf_n(m->add + t * m->ld_add + p * kPanelRows, rows), f);
+    storef_n(m->y + t * m->ldy + p * kPanelRows, f, rows);
+}
+
+// T tokens from the panel itself: each byte of it is read once.
+template <class Type, int T>
+void few_panel(const MatmulArgs *m, int64_t p, int64_t t0) {
+    constexpr const PanelLayout &L = Type::layout;
+    constexpr int n_blocks = L.unit_k / kBlock;
+    const uint8_t *panel = m->panels + p * m->panel_bytes, *unit = panel + panel_header(L, m->cols);
+    const int64_t units = panel_units(L, m->cols);
+    alignas(64) float sums[T][16] = {};
+    alignas(64) int16_t words[T][32 * kStretch];
+    UnitScales s;
+    for (int64_t u = 0; u < units; ++u, unit += L.unit_bytes) {
+        Type::scales(panel, unit, u, s);
+        for (int i = n_blocks * L.block_bytes; i < L.unit_bytes; i += 64) prefetch(unit + kAhead + i);
+        if constexpr (Words<Type>::wide) widen<T>(m->act, t0, u * n_blocks, n_blocks, words[0]);
+        for (int j = 0; j < n_blocks; ++j) {
+            const uint8_t *b = unit + j * L.block_bytes;
+            for (int i = 0; i < L.block_bytes; i += 64) prefetch(b + kAhead + i);
+            FromPanel<Type> w;
+            w.codes.load(b);
+            w.s = &s;
+            w.j = j;
+            Tokens x = tokens_at(m->act, t0, u * n_blocks + j);
+            if constexpr (Words<Type>::wide) {
+                x.q = reinterpret_cast<const int8_t *>(words[0] + j * kBlock);
+                x.ldq = sizeof words[0];
+            }
+            block<Type, FromPanel<Type>, T>(sums[0], w, x);
+        }
+    }
+    for (int t = 0; t < T; ++t) finish(m, p, t0 + t, sums[t]);
+}
+
+template <class Type>
+void few_tokens(const MatmulArgs *m, int64_t p) {
+    int64_t t = 0;
+    for (; m->n_tokens - t >= 4; t += 4) few_panel<Type, 4>(m, p, t);
+    if (m->n_tokens - t >= 2) few_panel<Type, 2>(m, p, t), t += 2;
+    if (m->n_tokens - t >= 1) few_panel<Type, 1>(m, p, t);
+}
+
+// T tokens over a stretch of records.
+template <class Type, int T>
+void tile(const uint8_t *records, int64_t n, const ActView &a, int64_t t0, int64_t b0, float *sums) {
+    alignas(64) int16_t words[T][32 * kStretch];
+    if constexpr (Words<Type>::wide) widen<T>(a, t0, b0, n, words[0]);
+    Tokens x = tokens_at(a, t0, b0);
+    if constexpr (Words<Type>::wide) {
+        x.q = reinterpret_cast<const int8_t *>(words[0]);
+        x.ldq = sizeof words[0];
+    }
+    constexpr int step = Words<Type>::wide ? 64 : 32;
+    for (int64_t b = 0; b < n; ++b, records += Words<Type>::bytes) {
+        block<Type, FromRecord<Type>, T>(sums, {records}, x);
+        x.q += step, ++x.d, ++x.sd, ++x.n128, x.s16 += 2, x.n16 += 4;
+    }
+}
+
+template <class Type, int T>
+void many_panel(const MatmulArgs *m, int64_t p) {
+    constexpr const PanelLayout &L = Type::layout;
+    constexpr int n_blocks = L.unit_k / kBlock, stretch = kStretch / n_blocks;
+    static_assert(kStretch * Words<Type>::bytes + kSumTokens * 16 * 4 <= static_cast<int>(kMatmulScratch));
+    auto *records = static_cast<uint8_t *>(m->scratch);
+    auto *sums = reinterpret_cast<float *>(records + kStretch * Words<Type>::bytes);
+    const int64_t units = panel_units(L, m->cols);
+    for (int64_t t0 = 0; t0 < m->n_tokens; t0 += kSumTokens) {
+        const int64_t n_tokens = m->n_tokens - t0 < kSumTokens ? m->n_tokens - t0 : kSumTokens;
+        for (int64_t i = 0; i < n_tokens * 16; i += 16) storef(sums + i, zerof());
+        for (int64_t u0 = 0; u0 < units; u0 += stretch) {
+            const int64_t u1 = u0 + stretch < units ? u0 + stretch : units, n = (u1 - u0) * n_blocks, b0 = u0 * n_blocks;
+            unpack<Type>(m->panels + p * m->panel_bytes, m->cols, u0, u1, records);
+            int64_t t = 0;
+            for (; n_tokens - t >= T; t += T) tile<Type, T>(records, n, m->act, t0 + t, b0, sums + 16 * t);
+            for (; n_tokens - t >= 2; t += 2) tile<Type, 2>(records, n, m->act, t0 + t, b0, sums + 16 * t);
+            if (n_tokens - t) tile<Type, 1>(records, n, m->act, t0 + t, b0, sums + 16 * t);
+        }
+        for (int64_t t = 0; t < n_tokens; ++t) finish(m, p, t0 + t, sums + 16 * t);
+    }
+}
+
+template <class Type, int T, int many_from>
+void matmul_words(const MatmulArgs *m) noexcept {
+    for (int64_t p = 0; p < m->n_panels; ++p) {
+        if (m->n_tokens >= many_from) many_panel<Type, T>(m, p);
+        else few_tokens<Type>(m, p);
+    }
+}
+
+}  // namespace
+}  // namespace inlay::INLAY_TIER
