@@ -78,7 +78,9 @@ int32_t Scheduler::admission_need(const Sequence &s) const noexcept {
 // Under the priority policy the head of the queue may take the place of one that runs with a lower priority.
 void Scheduler::plan_priority(Budget &b, StepPlan &out) const {
     if (limits_.policy != Policy::priority || waiting_.empty() || running_.empty()) return;
-    const Sequence *head = waiting_.front();
+    auto first = std::find_if(waiting_.begin(), waiting_.end(), [](const Sequence *s) { return !s->parked; });
+    if (first == waiting_.end()) return;
+    const Sequence *head = *first;
     int32_t need = admission_need(*head);
     for (size_t i = running_.size(); i-- > 0 && (b.running >= limits_.max_running || need > b.blocks);) {
         Sequence *victim = running_[i];
@@ -92,6 +94,7 @@ void Scheduler::plan_priority(Budget &b, StepPlan &out) const {
 void Scheduler::plan_admissions(Budget &b, StepPlan &out) const {
     for (Sequence *s : waiting_) {
         if (b.running >= limits_.max_running || b.tokens <= 0 || b.outputs <= 0) return;
+        if (s->parked) continue;
         int32_t need = admission_need(*s);
         // In order: one that does not fit keeps those behind it waiting, or a long prompt would never be served.
         bool alone = b.running == 0 && out.parts.empty();

@@ -87,6 +87,16 @@ void Scheduler::fork(const Sequence &parent, Sequence &child) {
     }
 }
 
+void Scheduler::hold(Sequence &s) noexcept {
+    s.parked = true;
+    if (s.phase == Phase::running) s.phase = Phase::held;
+}
+
+void Scheduler::unhold(Sequence &s) noexcept {
+    s.parked = false;
+    if (s.phase == Phase::held) s.phase = Phase::running;
+}
+
 void Scheduler::preempt(Sequence &s) {
     cache_.release(s.table);
     s.drafts.clear();
@@ -139,7 +149,7 @@ void Scheduler::commit(const Part &p, int32_t accepted) noexcept {
 void Scheduler::abort(StepPlan &p) noexcept {
     for (Part &part : p.parts)
         if (part.seq->phase == Phase::running || part.seq->phase == Phase::held) {
-            cache_.truncate(part.seq->table, part.from, part.seq->salt, part.seq->tokens);
+            cache_.truncate(part.seq->table, part.seq->table.n_tokens, part.seq->salt, part.seq->tokens);
             part.seq->drafts.clear();
         }
     p.clear();
@@ -157,7 +167,7 @@ void Scheduler::check() const {
     int64_t held = 0;
     for (const Sequence *s : running_) {
         require(s->phase == Phase::running || s->phase == Phase::held, "sequence ", s->serial, " runs in phase ", static_cast<int>(s->phase));
-        require(s->remaining() >= 1, "sequence ", s->serial, " has ", s->table.n_tokens, " tokens computed of ", s->known());
+        require(s->remaining() >= (s->phase == Phase::held ? 0 : 1), "sequence ", s->serial, " has ", s->table.n_tokens, " tokens computed of ", s->known());
         require(static_cast<int32_t>(s->table.blocks.size()) >= kv::blocks_for(s->table.n_tokens), "sequence ", s->serial, " has too few blocks");
         for (int32_t b : s->table.blocks) {
             if (b < 0) continue;

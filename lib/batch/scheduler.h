@@ -50,8 +50,13 @@ public:
     void remove(Sequence &s) noexcept;  // from wherever it is; its blocks go back
     // `child` (same tokens, nothing computed) begins where `parent` stands, when there is room to run; else it waits.
     void fork(const Sequence &parent, Sequence &child);
-    void hold(Sequence &s) noexcept { s.phase = Phase::held; }
-    void unhold(Sequence &s) noexcept { s.phase = Phase::running; }
+    void hold(Sequence &s) noexcept;    // its host has the word: not planned, though its blocks may be taken
+    void unhold(Sequence &s) noexcept;
+
+    // Nothing of it counts as computed any more; it keeps its place and its phase.
+    void restart(Sequence &s) noexcept { cache_.release(s.table); }
+    // Blocks that no layer will read again go back.
+    void drop_window(Sequence &s, int32_t window) noexcept { cache_.drop_before(s.table, s.table.n_tokens - window); }
 
     void plan(StepPlan &out) const;
     void begin(StepPlan &p);

@@ -27,7 +27,10 @@ struct Sequence {
     int32_t priority = 0;
     uint64_t salt = 0;            // tenant
     bool all_outputs = false;     // every row has outputs (prompt logprobs)
+    bool parked = false;          // waits for its host: not planned, and not admitted again when preempted meanwhile
     bool no_attach = false;       // computes its whole prompt: its rows are wanted, not only their KV
+
+    void *owner = nullptr;        // whose it is; never looked at here
 
     // The scheduler's own.
     Phase phase = Phase::outside;

@@ -56,8 +56,8 @@ int32_t Cache::need(const Table &t, int32_t n_tokens) const noexcept {
 bool Cache::reserve(Table &t, int32_t n_tokens, Vector<Copy> &copies) {
     if (need(t, n_tokens) > pool_.n_free()) return false;
     // Whatever may throw comes first: from here on nothing fails.
-    t.blocks.reserve(static_cast<size_t>(blocks_for(n_tokens)));
-    copies.reserve(copies.size() + 1);
+    if (size_t n = static_cast<size_t>(blocks_for(n_tokens)); n > t.blocks.capacity()) t.blocks.reserve(std::max(n, 2 * t.blocks.capacity()));
+    if (copies.size() == copies.capacity()) copies.reserve(2 * copies.size() + 1);
     size_t partial = static_cast<size_t>(t.n_tokens / kBlockTokens);
     if (n_tokens > t.n_tokens && t.n_tokens % kBlockTokens != 0 && !own(t.blocks[partial])) {
         int32_t fresh = take();
@@ -107,7 +107,7 @@ void Cache::fork(const Table &from, Table &to) {
 }
 
 void Cache::drop_before(Table &t, int32_t first_token) noexcept {
-    size_t n = std::min(t.blocks.size(), static_cast<size_t>(first_token / kBlockTokens));
+    size_t n = std::min(t.blocks.size(), static_cast<size_t>(std::max(0, first_token) / kBlockTokens));
     for (size_t i = n; i-- > 0 && t.blocks[i] >= 0;) {
         pool_.release(t.blocks[i]);
         t.blocks[i] = -1;

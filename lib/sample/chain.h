@@ -31,7 +31,7 @@ struct History {
 // What stands between the model and the draw, beside the params.
 struct Restriction {
     const uint32_t *mask = nullptr;      // bit i of word i / 32: token i may follow; null = all. (n_vocab + 31) / 32 words
-    std::span<const int32_t> forbidden;  // the end-of-generation set while min_tokens or ignore_eos hold
+    std::span<const int32_t> forbidden;  // the end-of-generation set while min_tokens holds
 };
 
 struct Pick {

@@ -44,7 +44,6 @@ struct Params {
     uint64_t seed = 0;  // choice i of n samples with seed + i: nothing else enters the random numbers but the position
     int32_t min_tokens = 0;  // no end-of-generation token before this many output tokens
     int32_t logprobs = -1;   // -1 = none, 0 = of the drawn token, n = and the n best
-    bool ignore_eos = false;  // end-of-generation tokens are banned throughout
     Vector<Bias> logit_bias;
     Vector<int32_t> banned, allowed;  // allowed empty = all
     Vector<int32_t> dry_breakers;

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/choice.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.h"
+
+namespace inlay::engine {
+
+uint64_t now_ns() noexcept {
+    return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
+Choice::Choice(const std::shared_ptr<Core> &core, Group &g, int32_t i, std::span<const int32_t> prompt, const RequestParams &p, Owned<TextStream> stream,
+               Owned<Constraint> c)
+    : group(g), index(i), seq(core->memory), sampling(p.sampling), stops(core->memory, p.stop, p.keep_stop), text(std::move(stream)), constraint(std::move(c)),
+      host_logits(Alloc<float>(core->memory, MemTag::scratch)), core_(core), events_(Alloc<Stored>(core->memory)),
+      text_(Alloc<char>(core->memory, MemTag::text)), finish_text_(Alloc<char>(core->memory, MemTag::text)), lent_text_(Alloc<char>(core->memory, MemTag::text)),
+      top_(Alloc<sample::LogProb>(core->memory)), lent_top_(Alloc<sample::LogProb>(core->memory)) {
+    seq.tokens.assign(prompt.begin(), prompt.end());
+    seq.n_prompt = static_cast<int32_t>(prompt.size());
+    sampling.seed = p.sampling.seed + static_cast<uint64_t>(index);
+    facts.prompt_tokens = seq.n_prompt;
+    seq.owner = this;
+    // What a request ends with must not need memory.
+    finish_text_.reserve(Message::capacity);
+    events_.reserve(64);
+    text_.reserve(1024);
+}
+
+void Choice::push(EventKind kind, int32_t token, double logprob, std::string_view t, std::span<const sample::LogProb> top) {
+    events_.reserve(events_.size() + 1 > events_.capacity() ? events_.capacity() * 2 : 0);
+    text_.append(t);
+    top_.insert(top_.end(), top.begin(), top.end());
+    events_.push_back({kind, token, logprob, static_cast<uint32_t>(text_.size() - t.size()), static_cast<uint32_t>(t.size()),
+                       static_cast<uint32_t>(top_.size() - top.size()), static_cast<uint32_t>(top.size())});
+}
+
+void Choice::end(Finish why, std::string_view t) noexcept {
+    if (finish != Finish::none) return;
+    finish = why;
+    t_end = now_ns();
+    facts.finish = why;
+    if (t.size() <= finish_text_.capacity()) finish_text_.assign(t);
+    else try {
+            finish_text_.assign(t);
+        } catch (const Error &) { finish_text_.assign(t.substr(0, finish_text_.capacity())); }
+}
+
+Code Choice::poll(Event &out) {
+    std::lock_guard lock(core_->mutex);
+    out = Event{};
+    out.user_data = group.params.user_data;
+    if (next_ < events_.size()) {
+        const Stored &e = events_[next_];
+        lent_text_.assign(text_, e.text_at, e.text_n);
+        lent_top_.assign(top_.begin() + e.top_at, top_.begin() + e.top_at + e.top_n);
+        out.kind = e.kind;
+        out.token = e.token;
+        out.logprob = e.logprob;
+        out.text = lent_text_;
+        out.top = lent_top_;
+        if (++next_ == events_.size()) {
+            events_.clear();
+            text_.clear();
+            top_.clear();
+            next_ = 0;
+        }
+        return Code::ok;
+    }
+    if (finish == Finish::none) return Code::again;
+    if (finish_taken_) return Code::done;
+    finish_taken_ = true;
+    out.kind = EventKind::finish;
+    out.finish = finish;
+    out.text = finish_text_;
+    return Code::ok;
+}
+
+void Choice::cancel() noexcept {
+    std::lock_guard lock(core_->mutex);
+    if (finish != Finish::none || cancel_wanted) return;
+    cancel_wanted = true;
+    core_->attention.store(true, std::memory_order_relaxed);
+    if (core_->wake) core_->wake(core_->wake_user);
+}
+
+RequestInfo Choice::info() const {
+    std::lock_guard lock(core_->mutex);
+    RequestInfo r = facts;
+    auto us = [&](uint64_t from, uint64_t to) { return to > from ? (to - from) / 1000 : 0; };
+    if (t_first_step) r.queue_us = us(group.t_submit, t_first_step);
+    if (t_first_token) r.ttft_us = us(group.t_submit, t_first_token), r.prefill_us = us(t_first_step, t_first_token);
+    r.latency_us = us(group.t_submit, t_end ? t_end : now_ns());
+    return r;
+}
+
+std::shared_ptr<Request> Choice::choice(int32_t index) {
+    if (index < 0 || index >= choices()) fail(Code::invalid_argument, "choice ", index, " of a request with ", choices());
+    std::shared_ptr<Lease> lease = group.lease.lock();
+    return std::shared_ptr<Request>(lease, group.choices[static_cast<size_t>(index)].get());
+}
+
+int32_t Choice::choices() const noexcept { return static_cast<int32_t>(group.choices.size()); }
+
+std::span<const float> Choice::logits() const {
+    std::lock_guard lock(core_->mutex);
+    if (!waits_for_host || host_token >= 0) fail(Code::state, "the request does not wait for a token");
+    return host_logits;
+}
+
+void Choice::set_token(int32_t token) {
+    std::lock_guard lock(core_->mutex);
+    if (!waits_for_host || host_token >= 0) fail(Code::state, "the request does not wait for a token");
+    if (token < 0 || token >= group.n_vocab) fail(Code::invalid_argument, "token ", token, " is outside of the vocabulary of ", group.n_vocab);
+    host_token = token;
+    core_->attention.store(true, std::memory_order_relaxed);
+    if (core_->wake) core_->wake(core_->wake_user);
+}
+
+Lease::~Lease() {
+    for (Owned<Choice> &c : group->choices) c->cancel();
+}
+
+}  // namespace inlay::engine

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a row of logits to an event: prompt log probabilities, the sampler or the host's turn, speculation's check, text,
+// and the reasons to end. Whatever goes wrong with one row ends that choice alone.
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "engine/engine_impl.h"
+#include "engine/lookup.h"
+
+namespace inlay::engine {
+
+bool EngineImpl::is_end(const Choice &c, int32_t token) const noexcept {
+    const RequestParams &p = c.group.params;
+    if (std::find(p.stop_tokens.begin(), p.stop_tokens.end(), token) != p.stop_tokens.end()) return true;
+    if (p.ignore_eos || !speech_) return false;
+    auto ends = speech_->end_tokens();
+    return std::find(ends.begin(), ends.end(), token) != ends.end();
+}
+
+void EngineImpl::sample_row(const batch::Part &part, PartState &st, int32_t row, std::span<const float> logits) {
+    Choice &c = choice_of(*part.seq);
+    if (c.finish != Finish::none) {
+        st.closed = true;
+        return;
+    }
+    try {
+        if (c.seq.all_outputs) report_prompt_row(c, part, row, logits);
+        int32_t k = row - (part.n - 1 - part.n_drafts);  // 0: the row of the newest known token; then the drafts'
+        if (!part.last || k < 0 || c.finish != Finish::none) return;
+        if (part.n_drafts == 0) {
+            sched_.commit(part, 0);
+            st.committed = true;
+        }
+        if (c.index == 0) fork_children(c, logits);
+        int32_t guess = k < part.n_drafts ? c.seq.drafts[static_cast<size_t>(k)] : -1;
+        sample_for(c, logits);
+        bool went_on = c.finish == Finish::none && !c.seq.parked && c.seq.table.n_tokens > 0;
+        if (went_on && guess >= 0 && c.seq.tokens.back() == guess) {
+            ++st.accepted;
+        } else {
+            st.closed = true;
+            if (part.n_drafts > 0) {
+                mine_.draft_tokens += static_cast<uint64_t>(part.n_drafts);
+                mine_.accepted_tokens += static_cast<uint64_t>(st.accepted);
+                c.facts.draft_tokens += static_cast<uint64_t>(part.n_drafts);
+                c.facts.accepted_tokens += static_cast<uint64_t>(st.accepted);
+                adapt(c, part.n_drafts, st.accepted);
+            }
+            if (c.seq.table.n_tokens == 0) st.committed = true;  // the context was shifted: nothing to commit
+        }
+    } catch (const Error &e) {
+        finish(c, Finish::error, e.text());
+        st.closed = true;
+        if (c.index == 0) start_children(c.group);
+    }
+}
+
+// The other choices begin where the prompt ends, with a draw from the same row.
+void EngineImpl::fork_children(Choice &first, std::span<const float> logits) {
+    for (size_t i = 1; i < first.group.choices.size(); ++i) {
+        Choice &c = *first.group.choices[i];
+        if (!c.fork_pending) continue;
+        c.fork_pending = false;
+        try {
+            sched_.fork(first.seq, c.seq);
+            if (c.seq.phase != batch::Phase::running) continue;  // it computes the end of its prompt itself, later
+            c.t_first_step = first.t_first_step;
+            sample_for(c, logits);
+        } catch (const Error &e) { finish(c, Finish::error, e.text()); }
+    }
+}
+
+void EngineImpl::report_prompt_row(Choice &c, const batch::Part &part, int32_t row, std::span<const float> logits) {
+    int32_t next = part.from + row + 1;
+    if (next >= c.prompt_reported && next < c.seq.n_prompt) {
+        double sum = sample::log_sum(logits);
+        if (std::isnan(sum)) return finish(c, Finish::numeric, "numeric: logits are not numbers");
+        int32_t token = c.seq.tokens[static_cast<size_t>(next)];
+        sample::top_logprobs(logits, sum, std::max(0, c.sampling.logprobs), top_scratch_, top_);
+        std::lock_guard lock(core_->mutex);
+        c.push(EventKind::prompt_logprob, token, static_cast<double>(logits[static_cast<size_t>(token)]) - sum, "", top_);
+        c.prompt_reported = next + 1;
+    }
+    if (c.prompt_reported >= c.seq.n_prompt) c.seq.all_outputs = c.seq.no_attach = false;
+}
+
+void EngineImpl::sample_for(Choice &c, std::span<const float> logits) {
+    const RequestParams &p = c.group.params;
+    if (p.host_sampler) {
+        if (sample::extremes(logits).broken) return finish(c, Finish::numeric, "numeric: logits are not numbers");
+        sched_.hold(c.seq);
+        std::lock_guard lock(core_->mutex);
+        std::copy(logits.begin(), logits.end(), c.host_logits.begin());
+        c.push(EventKind::needs_token, -1, 0, "", {});
+        c.waits_for_host = true;
+        if (core_->wake) core_->wake(core_->wake_user);
+        return;
+    }
+    sample::Restriction r;
+    if (c.constraint) r.mask = c.constraint->mask();
+    forbidden_.clear();
+    if (c.n_done < c.sampling.min_tokens) {
+        forbidden_.assign(p.stop_tokens.begin(), p.stop_tokens.end());
+        if (speech_) forbidden_.insert(forbidden_.end(), speech_->end_tokens().begin(), speech_->end_tokens().end());
+        r.forbidden = forbidden_;
+    }
+    sample::Pick pick = sample::draw(logits, c.sampling, {c.seq.tokens, c.seq.n_prompt}, r, c.sampler, static_cast<uint64_t>(c.seq.known()), workspace_);
+    if (pick.outcome == sample::Outcome::numeric) return finish(c, Finish::numeric, "numeric: logits are not numbers");
+    if (pick.outcome == sample::Outcome::dead_end) return finish(c, Finish::dead_end, "dead end: no token may follow");
+    c.sampler = pick.next;
+    double logprob = 0;
+    top_.clear();
+    if (p.want_logprobs || c.sampling.logprobs >= 0) {
+        double sum = sample::log_sum(logits);
+        logprob = static_cast<double>(logits[static_cast<size_t>(pick.token)]) - sum;
+        sample::top_logprobs(logits, sum, std::max(0, c.sampling.logprobs), top_scratch_, top_);
+    }
+    deliver(c, pick.token, logprob, top_);
+}
+
+void EngineImpl::deliver(Choice &c, int32_t token, double logprob, std::span<const sample::LogProb> top) {
+    const RequestParams &p = c.group.params;
+    c.seq.tokens.push_back(token);
+    ++c.n_done;
+    ++mine_.completion_tokens;
+    bool end = is_end(c, token), stopped = false;
+    text_.clear();
+    if (!end) {
+        if (c.constraint) c.constraint->accept(token);
+        if (c.text) {
+            c.text->push(token, c.stops.pending());
+            stopped = c.stops.scan(text_);
+        }
+    }
+    {
+        std::lock_guard lock(core_->mutex);
+        if (c.t_first_token == 0) c.t_first_token = now_ns();
+        c.facts.completion_tokens = c.n_done;
+        c.facts.preemptions = c.seq.preemptions;
+        c.push(EventKind::token, token, logprob, text_, top);
+        if (core_->wake) core_->wake(core_->wake_user);
+    }
+    bool full = p.max_tokens > 0 && c.n_done >= p.max_tokens;
+    bool no_room = c.seq.known() >= c.seq.max_tokens;
+    if (!end && !stopped && !full && no_room && p.overflow == Overflow::shift) return shift_context(c);
+    if (!end && !stopped && !full && !no_room) return;
+    text_.clear();
+    if (c.text && !stopped) {
+        c.text->flush(c.stops.pending());
+        stopped = c.stops.scan(text_);
+        if (!stopped) c.stops.flush(text_);
+    }
+    finish(c, end || stopped ? Finish::stop : Finish::length, text_);
+}
+
+// What is left is computed again from its first token: a request that had been given these tokens would go on alike.
+void EngineImpl::shift_context(Choice &c) {
+    auto &t = c.seq.tokens;
+    int32_t keep = c.group.params.keep, drop = (c.seq.known() - keep) / 2;
+    t.erase(t.begin() + keep, t.begin() + keep + drop);
+    c.seq.n_prompt = c.seq.known();
+    sched_.restart(c.seq);
+}
+
+void EngineImpl::propose(Choice &c) {
+    const RequestParams &p = c.group.params;
+    c.seq.drafts.clear();
+    if (params_.lookup_tokens <= 0 || p.host_sampler) return;
+    if (c.wait > 0) {
+        --c.wait;
+        return;
+    }
+    if (c.guess == 0) c.guess = std::min(4, params_.lookup_tokens);
+    int32_t room = c.seq.max_tokens - c.seq.known() - 1;
+    if (p.max_tokens > 0) room = std::min(room, p.max_tokens - c.n_done - 1);
+    lookup(c.seq.tokens, std::min(c.guess, room), c.seq.drafts);
+}
+
+void EngineImpl::adapt(Choice &c, int32_t proposed, int32_t accepted) noexcept {
+    // A batch of five rows costs little more than one of one (PERFORMANCE: 1.2x), so a guess pays from one token on.
+    if (accepted == proposed) c.guess = std::min(params_.lookup_tokens, c.guess * 2);
+    else c.guess = std::max(2, std::min(params_.lookup_tokens, accepted + 2));
+    if (accepted == 0) c.wait = 2;
+}
+
+}  // namespace inlay::engine
