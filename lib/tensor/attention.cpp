@@ -60,6 +60,7 @@ struct AttnPlan::Scratch {
     int32_t *n128;
     int32_t *h128;       // [max_rows, 2 * blocks]
     int16_t *s16;
+    int16_t *n16;        // [max_rows, 4 * blocks]
 };
 
 AttnPlan::AttnPlan(Memory &m) : memory_(m), items_(Alloc<Item>(m)) {}
@@ -100,6 +101,7 @@ AttnPlan::Scratch AttnPlan::scratch(int worker) const noexcept {
     take(s.n128, max_rows_ * q_blocks);
     take(s.h128, max_rows_ * q_blocks * 2);
     take(s.s16, max_rows_ * q_blocks * 2);
+    take(s.n16, max_rows_ * q_blocks * 4);
     return s;
 }
 
@@ -160,8 +162,8 @@ void AttnPlan::build(const kernels::KernelTable &table, const AttnShape &shape, 
     worker_bytes_ = 0;
     Buffer none;
     std::swap(none, scratch_);
-    worker_bytes_ = static_cast<int64_t>(reinterpret_cast<uintptr_t>(scratch(0).s16)) +
-                    lines(max_rows_ * kernels::round_up(shape.k_dim, 64) / 32 * 2 * static_cast<int64_t>(sizeof(int16_t)));
+    worker_bytes_ = static_cast<int64_t>(reinterpret_cast<uintptr_t>(scratch(0).n16)) +
+                    lines(max_rows_ * kernels::round_up(shape.k_dim, 64) / 32 * 4 * static_cast<int64_t>(sizeof(int16_t)));
     std::swap(none, scratch_);
     const size_t need = (Checked(worker_bytes_) * Checked(width)).size();
     if (scratch_.size() < need) scratch_ = Buffer(memory_, need, 64, MemTag::scratch);
@@ -221,7 +223,8 @@ void AttnPlan::load_rows(const Rows &r, Scratch &s) const noexcept {
     }
     if (kv_.type != KvType::q8_0) return;
     const int64_t blocks = kernels::round_up(shape_.k_dim, 64) / 32;
-    const kernels::ActRows out{.q = s.q8, .d = s.d, .sd = s.sd, .n128 = s.n128, .h128 = s.h128, .s16 = s.s16, .ldq = blocks * 32, .ldb = blocks};
+    const kernels::ActRows out{.q = s.q8, .d = s.d, .sd = s.sd, .n128 = s.n128, .h128 = s.h128, .s16 = s.s16, .n16 = s.n16,
+                               .ldq = blocks * 32, .ldb = blocks};
     table_->quantize_q8(s.q, ld, r.n_rows, shape_.k_dim, &out);
 }
 

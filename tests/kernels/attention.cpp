@@ -81,10 +81,10 @@ void check(Report &r, AttnScoresFn *ref, AttnScoresFn *fn) {
         std::vector<int8_t> q8(static_cast<size_t>(most * blocks * 32) + 64);
         Guarded dq(static_cast<size_t>(most * blocks)), sd(static_cast<size_t>(most * blocks));
         std::vector<int32_t> n128(static_cast<size_t>(most * blocks) + 16), h128(static_cast<size_t>(most * blocks * 2) + 16);
-        std::vector<int16_t> s16(static_cast<size_t>(most * blocks * 2) + 32);
+        std::vector<int16_t> s16(static_cast<size_t>(most * blocks * 2) + 32), n16(static_cast<size_t>(most * blocks * 4) + 32);
         auto line = []<class T>(std::vector<T> &x) { return x.data() + (64 - reinterpret_cast<uintptr_t>(x.data()) % 64) % 64 / sizeof(T); };
         if (type == KvType::q8_0) {
-            const ActRows rows{.q = line(q8), .d = dq.data(), .sd = sd.data(), .n128 = line(n128), .h128 = line(h128), .s16 = line(s16), .ldq = blocks * 32, .ldb = blocks};
+            const ActRows rows{.q = line(q8), .d = dq.data(), .sd = sd.data(), .n128 = line(n128), .h128 = line(h128), .s16 = line(s16), .n16 = line(n16), .ldq = blocks * 32, .ldb = blocks};
             plain.quantize_q8(q.data(), ldq, most, d.k, &rows);
         }
         for (int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 24, 29})
