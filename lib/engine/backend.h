@@ -38,7 +38,7 @@ class Backend {
 public:
     virtual ~Backend() = default;
     virtual const BackendFacts &facts() const noexcept = 0;
-    virtual void copy_blocks(std::span<const kv::Copy> copies) noexcept = 0;
+    virtual void copy_blocks(std::span<const kv::Copy> copies) = 0;  // does not fail
 
     // A pass: begin, advance until true, then read outputs. Rows and what they point to live until the pass ends.
     // Outputs are numbered over all rows in order.

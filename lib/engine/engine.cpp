@@ -45,8 +45,9 @@ batch::Limits batch_limits(const EngineParams &p) {
 
 }  // namespace
 
-EngineImpl::EngineImpl(Memory &m, Owned<Backend> backend, Owned<Backend> draft, std::shared_ptr<const Speech> speech, const EngineParams &p, const Limits &limits)
-    : memory_(m), backend_(std::move(backend)), draft_(std::move(draft)), speech_(std::move(speech)), params_(with_defaults(p, backend_->facts())), limits_(limits),
+EngineImpl::EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> backend, Owned<Backend> draft, std::shared_ptr<const Speech> speech,
+                       const EngineParams &p, const Limits &limits)
+    : memory_(m), owner_(std::move(owner)), backend_(std::move(backend)), draft_(std::move(draft)), speech_(std::move(speech)), params_(with_defaults(p, backend_->facts())), limits_(limits),
       facts_(backend_->facts()), n_ctx_(params_.n_ctx),
       // The secret keeps one client from aiming at another's cached prefixes; it never enters a result.
       cache_(m, p.n_blocks, params_.prefix_cache, mix64(process_seed(), now_ns())), sched_(m, cache_, batch_limits(params_)), plan_(m),
@@ -190,9 +191,9 @@ void EngineImpl::trace(String &out) const {
     trace_.write(out);
 }
 
-std::shared_ptr<Engine> make_engine(Memory &m, Owned<Backend> backend, Owned<Backend> draft, std::shared_ptr<const Speech> speech, const EngineParams &params,
-                                    const Limits &limits) {
-    return make_shared_in<EngineImpl>(m, m, std::move(backend), std::move(draft), std::move(speech), params, limits);
+std::shared_ptr<Engine> make_engine(Memory &m, std::shared_ptr<void> owner, Owned<Backend> backend, Owned<Backend> draft, std::shared_ptr<const Speech> speech,
+                                    const EngineParams &params, const Limits &limits) {
+    return make_shared_in<EngineImpl>(m, m, std::move(owner), std::move(backend), std::move(draft), std::move(speech), params, limits);
 }
 
 }  // namespace inlay::engine

@@ -86,8 +86,8 @@ public:
 };
 
 // `backend` has room for params.n_blocks blocks of KV (0 for an encoder). `speech` may be null: events then have no
-// text. The caller keeps `m` (its runtime) alive longer than the engine and every request of it.
-std::shared_ptr<Engine> make_engine(Memory &m, Owned<Backend> backend, Owned<Backend> draft, std::shared_ptr<const Speech> speech, const EngineParams &params,
-                                    const Limits &limits);
+// text. `owner` is kept as long as the engine; who holds a request keeps the memory alive himself.
+std::shared_ptr<Engine> make_engine(Memory &m, std::shared_ptr<void> owner, Owned<Backend> backend, Owned<Backend> draft, std::shared_ptr<const Speech> speech,
+                                    const EngineParams &params, const Limits &limits);
 
 }  // namespace inlay::engine

@@ -15,7 +15,8 @@ namespace inlay::engine {
 
 class EngineImpl final : public Engine, public std::enable_shared_from_this<EngineImpl> {
 public:
-    EngineImpl(Memory &m, Owned<Backend> backend, Owned<Backend> draft, std::shared_ptr<const Speech> speech, const EngineParams &p, const Limits &limits);
+    EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> backend, Owned<Backend> draft, std::shared_ptr<const Speech> speech, const EngineParams &p,
+               const Limits &limits);
     ~EngineImpl() override;
 
     std::shared_ptr<Request> submit(std::span<const int32_t> ids, RequestParams &&params) override;
@@ -86,6 +87,7 @@ private:
     void check_ids(std::span<const int32_t> ids) const;
 
     Memory &memory_;
+    std::shared_ptr<void> owner_;
     Owned<Backend> backend_;
     Owned<Backend> draft_;
     std::shared_ptr<const Speech> speech_;

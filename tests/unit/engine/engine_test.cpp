@@ -43,7 +43,7 @@ struct Rig {
         auto b = make_owned<FakeBackend>(mem, o);
         backend = b.get();
         p.n_blocks = o.causal ? o.n_blocks : 0;
-        engine = make_engine(mem, std::move(b), {}, std::allocate_shared<FakeSpeech>(Alloc<FakeSpeech>(mem)), p, Limits{});
+        engine = make_engine(mem, nullptr, std::move(b), {}, std::allocate_shared<FakeSpeech>(Alloc<FakeSpeech>(mem)), p, Limits{});
     }
     std::shared_ptr<Request> submit(const Ask &a) {
         RequestParams p(mem);
@@ -350,7 +350,7 @@ TEST_CASE("every allocation of a run may fail: others stay right, nothing leaks"
             EngineParams p;
             p.n_blocks = 12;
             p.max_requests = 3;
-            auto engine = make_engine(mem, make_owned<FakeBackend>(mem, FakeOptions{.n_blocks = 12}), {}, std::allocate_shared<FakeSpeech>(Alloc<FakeSpeech>(mem)), p, Limits{});
+            auto engine = make_engine(mem, nullptr, make_owned<FakeBackend>(mem, FakeOptions{.n_blocks = 12}), {}, std::allocate_shared<FakeSpeech>(Alloc<FakeSpeech>(mem)), p, Limits{});
             std::vector<std::shared_ptr<Request>> rs;
             for (int i = 0; i < 4; ++i) try {
                     RequestParams q(mem);
