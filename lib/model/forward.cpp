@@ -43,7 +43,33 @@ Widths widths(const Config &c, const ForwardLimits &l) {
     return w;
 }
 
+constexpr int64_t padded(int64_t values) { return (values + 15) / 16 * 16; }
+
+// Blocks an encoder needs for its own keys and values: each text starts a new one.
+int32_t own_block_count(const ForwardLimits &l) { return l.rows / kv::kBlockTokens + l.segments; }
+
 }  // namespace
+
+uint64_t Forward::bytes(Memory &m, const Config &c, const Weights &w, const ForwardLimits &l, int threads) {
+    using tensor::Activations, tensor::ActKind;
+    const Widths width = widths(c, l);
+    auto floats = [](int64_t rows, int64_t values) { return Checked(static_cast<uint64_t>(rows)) * static_cast<uint64_t>(padded(values)) * sizeof(float); };
+    Checked n = floats(l.rows, c.hidden) * 3 + floats(l.rows, width.qkv) + floats(l.rows, width.attn) + floats(l.rows, width.ffn);
+    n += Activations::bytes(ActKind::q8, l.rows, width.cols) + Activations::bytes(ActKind::f32, l.rows, width.cols);
+    if (w.head) n += floats(l.head_rows, c.vocab);
+    if (c.moe.n_experts) {
+        n += floats(l.rows, c.moe.n_experts) + floats(width.pairs, width.pair_ffn) + floats(width.pairs, c.hidden);
+        n += Activations::bytes(ActKind::q8, width.pairs, width.pair_cols) + Activations::bytes(ActKind::f32, width.pairs, width.pair_cols);
+        n += Checked(static_cast<uint64_t>(width.pairs)) * 16 + Checked(static_cast<uint64_t>(c.moe.n_experts)) * (16 + 4 * static_cast<uint64_t>(threads));
+    }
+    for (const RopeSpec &r : c.ropes) n += floats(l.rows, r.dims / 2) * 2;
+    n += Checked(static_cast<uint64_t>(threads)) * tensor::kMatmulScratch;
+    if (!c.causal) {
+        const kv::LayerShape shape{c.max_head_kv(), c.head_k, c.head_v};
+        n += Checked(static_cast<uint64_t>(own_block_count(l))) * static_cast<uint64_t>(kv::Layout(m, kernels::KvType::f32, {&shape, 1}).block_bytes());
+    }
+    return n.value();
+}
 
 Forward::State::State(Memory &m, const Machine &machine, const Config &c, const Weights &w, kv::Store *outer, const ForwardLimits &l)
     : memory(m), k(*machine.kernels), executor(*machine.executor), config(c), weights(w), store(outer), own_blocks(m), limits(l), segments(m),
@@ -53,7 +79,7 @@ Forward::State::State(Memory &m, const Machine &machine, const Config &c, const 
     const auto rows = static_cast<size_t>(l.rows), segs = static_cast<size_t>(l.segments);
     const Widths width = widths(c, l);
     auto room = [&](Rows &r, int64_t n, int64_t values) {
-        r.ld = (values + 15) / 16 * 16;
+        r.ld = padded(values);
         if (n > 0 && values > 0) r.data = Buffer(m, (Checked(static_cast<uint64_t>(n)) * static_cast<uint64_t>(r.ld) * sizeof(float)).size(), 64, MemTag::scratch);
     };
     auto tight = [&](Rows &r, int64_t n, int64_t values) {  // rows that some steps take as one block
@@ -90,6 +116,9 @@ Forward::State::State(Memory &m, const Machine &machine, const Config &c, const 
         work.resize(experts * static_cast<size_t>(executor.width()));
     }
     turn_of.resize(segs * c.ropes.size());
+    // A head of 262,144 rows is 16,384 panels; no phase has more slices in practice, and a few more would only grow these.
+    done.reserve(16384);
+    pending.reserve(16384);
     for (const RopeSpec &r : c.ropes) {
         Turn &turn = turns.emplace_back(m);
         // By choice where there are two at most; dynamic has as many as there are lengths.
@@ -101,7 +130,7 @@ Forward::State::State(Memory &m, const Machine &machine, const Config &c, const 
     matmul_scratch = Buffer(m, static_cast<size_t>(executor.width()) * tensor::kMatmulScratch, 64, MemTag::scratch);
     if (!store) {
         if (c.causal) fail(Code::internal, "a decoder without a cache");
-        const int32_t blocks = l.rows / kv::kBlockTokens + l.segments;
+        const int32_t blocks = own_block_count(l);
         const kv::LayerShape shape{c.max_head_kv(), c.head_k, c.head_v};
         own_store = make_owned<kv::Store>(m, m, kv::Layout(m, kernels::KvType::f32, {&shape, 1}), blocks);
         store = own_store.get();

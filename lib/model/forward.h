@@ -48,8 +48,8 @@ public:
     // `config`, `weights` (loaded), `store` outlive it. `store` is null for an encoder, which keeps its own.
     Forward(Memory &m, const Machine &machine, const Config &config, const Weights &weights, kv::Store *store, const ForwardLimits &limits);
     ~Forward();
-    // Memory that it takes; exact.
-    static uint64_t bytes(const Config &config, const Weights &weights, const ForwardLimits &limits, int width);
+    // Memory that its rows take, `threads` being the executor's width; some KiB of tables and the attention's scratch come on top.
+    static uint64_t bytes(Memory &m, const Config &config, const Weights &weights, const ForwardLimits &limits, int threads);
 
     // INVALID_ARGUMENT: a token outside the vocabulary, positions past the blocks or the context, too many rows.
     // The spans live until the pass ends. A pass that was not finished is dropped.
