@@ -53,7 +53,6 @@ struct AttnPlan::Part {
 struct AttnPlan::Scratch {
     float *q;            // [max_rows, k_pad] scaled
     float *s;            // [max_rows, 256]
-    float *factors;      // [2 * max_rows]
     Part chunk, sum;
     int8_t *q8;          // [max_rows, blocks * 32]
     float *d, *sd;       // [max_rows, blocks]
@@ -88,7 +87,6 @@ AttnPlan::Scratch AttnPlan::scratch(int worker) const noexcept {
     const int64_t blocks = kernels::round_up(shape_.k_dim, 64) / 32;  // an even number, as ActRows asks
     take(s.q, max_rows_ * kernels::round_up(shape_.k_dim, 16));
     take(s.s, max_rows_ * kChunkTokens);
-    take(s.factors, 2 * max_rows_);
     for (Part *p : {&s.chunk, &s.sum}) {
         take(p->m, max_rows_);
         take(p->l, max_rows_);
@@ -296,28 +294,27 @@ void AttnPlan::run_chunk(const Rows &r, int64_t chunk, Scratch &s, const Part &o
 
 void AttnPlan::fold(const Rows &r, int64_t chunk, Scratch &s, const Part &in) const noexcept {
     const int64_t start = chunk * kChunkTokens;
-    for (int64_t t = 0; t < r.n_tokens; ++t) {
+    enum Step { none, first, join };
+    auto step = [&](int64_t t) {
         const Span k = seen(r.item->seq, r.token + t);
-        if (k.hi <= start || k.lo >= start + kChunkTokens || k.lo >= k.hi) continue;
-        const int64_t row = t * group_;
-        if (k.lo / kChunkTokens == chunk) {  // the row's first
-            std::memcpy(s.sum.m + row, in.m + row, static_cast<size_t>(group_) * sizeof(float));
-            std::memcpy(s.sum.l + row, in.l + row, static_cast<size_t>(group_) * sizeof(float));
-            std::memcpy(s.sum.o + row * v_pad_, in.o + row * v_pad_, static_cast<size_t>(group_ * v_pad_) * sizeof(float));
+        if (k.hi <= start || k.lo >= start + kChunkTokens || k.lo >= k.hi) return none;
+        return k.lo / kChunkTokens == chunk ? first : join;
+    };
+    for (int64_t t = 0; t < r.n_tokens;) {  // tokens with the same step go together
+        const Step what = step(t);
+        int64_t end = t + 1;
+        while (end < r.n_tokens && step(end) == what) ++end;
+        const int64_t row = t * group_, n = (end - t) * group_;
+        t = end;
+        if (what == none) continue;
+        const kernels::AttnJoinArgs a{s.sum.m + row, s.sum.l + row, s.sum.o + row * v_pad_, in.m + row, in.l + row, in.o + row * v_pad_, v_pad_, n, v_pad_};
+        if (what == join) {
+            table_->attn_join(&a);
             continue;
         }
-        float *f = s.factors;
-        for (int64_t g = 0; g < group_; ++g) {
-            const float old = s.sum.m[row + g], add = in.m[row + g], top = old > add ? old : add;
-            f[2 * g] = old - top;
-            f[2 * g + 1] = add - top;
-            s.sum.m[row + g] = top;
-        }
-        table_->map_exp(f, f, 2 * group_);
-        for (int64_t g = 0; g < group_; ++g) {
-            table_->attn_merge(s.sum.l + row + g, f[2 * g], in.l + row + g, f[2 * g + 1], 1);
-            table_->attn_merge(s.sum.o + (row + g) * v_pad_, f[2 * g], in.o + (row + g) * v_pad_, f[2 * g + 1], v_pad_);
-        }
+        std::memcpy(a.m, a.mc, static_cast<size_t>(n) * sizeof(float));
+        std::memcpy(a.l, a.lc, static_cast<size_t>(n) * sizeof(float));
+        std::memcpy(a.o, a.oc, static_cast<size_t>(n * v_pad_) * sizeof(float));
     }
 }
 
@@ -331,16 +328,13 @@ void AttnPlan::finish(const Rows &r, Scratch &s) const noexcept {
                 std::memset(out, 0, static_cast<size_t>(shape_.v_dim) * sizeof(float));
                 continue;
             }
-            float factor = 1.0f, l = s.sum.l[row];
-            if (shape_.sinks) {
-                const float sink = shape_.sinks[r.head * group_ + g], m = s.sum.m[row], top = m > sink ? m : sink;
-                float f[2] = {m - top, sink - top};
-                table_->map_exp(f, f, 2);
-                const float one = 1.0f;
-                table_->attn_merge(&l, f[0], &one, f[1], 1);
-                factor = f[0];
+            if (shape_.sinks) {  // one more chunk, whose values are nothing
+                const float sink = shape_.sinks[r.head * group_ + g], one = 1.0f;
+                const kernels::AttnJoinArgs a{s.sum.m + row, s.sum.l + row, s.sum.o + row * v_pad_, &sink, &one, s.chunk.o, v_pad_, 1, v_pad_};
+                std::memset(s.chunk.o, 0, static_cast<size_t>(v_pad_) * sizeof(float));
+                table_->attn_join(&a);
             }
-            table_->scale(s.sum.o + row * v_pad_, factor / l, out, shape_.v_dim);
+            table_->scale(s.sum.o + row * v_pad_, 1.0f / s.sum.l[row], out, shape_.v_dim);
         }
     }
 }

@@ -166,18 +166,24 @@ void check(Report &r, AttnValuesFn *ref, AttnValuesFn *fn) {
     }
 }
 
-void check(Report &r, AttnMergeFn *ref, AttnMergeFn *fn) {
+void check(Report &r, AttnJoinFn *ref, AttnJoinFn *fn) {
     Random rnd(r.seed);
-    for (size_t n : {1u, 15u, 16u, 17u, 64u, 80u, 250u}) {
-        Guarded x(n, 3), y(n, 5), want(n);
-        for (size_t i = 0; i < n; ++i) x.data()[i] = rnd.uniform(-1, 1), y.data()[i] = rnd.uniform(-1, 1);
-        std::memcpy(want.data(), y.data(), n * 4);
-        const float f = rnd.uniform(0, 1), h = rnd.uniform(0, 1);
-        ref(want.data(), f, x.data(), h, static_cast<int64_t>(n));
-        fn(y.data(), f, x.data(), h, static_cast<int64_t>(n));
-        r.same(y.data(), want.data(), n, "n " + std::to_string(n));
-        r.expect(y.intact(), "wrote out of bounds");
-    }
+    for (size_t rows : {1u, 2u, 15u, 16u, 17u, 42u})
+        for (size_t n : {16u, 48u, 64u, 256u}) {
+            const size_t ld = n + 3;
+            Guarded m(rows, 1), l(rows, 2), o(rows * ld, 3), mc(rows, 4), lc(rows, 5), oc(rows * ld, 6), wm(rows), wl(rows), wo(rows * ld);
+            for (Guarded *g : {&m, &mc}) for (size_t i = 0; i < g->size(); ++i) g->data()[i] = rnd.uniform(-60, 60);
+            for (Guarded *g : {&l, &lc, &o, &oc}) for (size_t i = 0; i < g->size(); ++i) g->data()[i] = rnd.uniform(0, 9);
+            m.data()[0] = mc.data()[0];
+            std::memcpy(wm.data(), m.data(), rows * 4), std::memcpy(wl.data(), l.data(), rows * 4), std::memcpy(wo.data(), o.data(), rows * ld * 4);
+            AttnJoinArgs a{wm.data(), wl.data(), wo.data(), mc.data(), lc.data(), oc.data(), static_cast<int64_t>(ld), static_cast<int64_t>(rows), static_cast<int64_t>(n)};
+            ref(&a);
+            a.m = m.data(), a.l = l.data(), a.o = o.data();
+            fn(&a);
+            const std::string name = "rows " + std::to_string(rows) + " n " + std::to_string(n);
+            r.same(m.data(), wm.data(), rows, name), r.same(l.data(), wl.data(), rows, name), r.same(o.data(), wo.data(), o.size(), name);
+            r.expect(m.intact() && l.intact() && o.intact(), "%s: wrote out of bounds", name.c_str());
+        }
 }
 
 }  // namespace check

@@ -99,6 +99,6 @@ void check(Report &, inlay::kernels::KvWriteFn *ref, inlay::kernels::KvWriteFn *
 void check(Report &, inlay::kernels::AttnScoresFn *ref, inlay::kernels::AttnScoresFn *fn);
 void check(Report &, inlay::kernels::AttnSoftmaxFn *ref, inlay::kernels::AttnSoftmaxFn *fn);
 void check(Report &, inlay::kernels::AttnValuesFn *ref, inlay::kernels::AttnValuesFn *fn);
-void check(Report &, inlay::kernels::AttnMergeFn *ref, inlay::kernels::AttnMergeFn *fn);
+void check(Report &, inlay::kernels::AttnJoinFn *ref, inlay::kernels::AttnJoinFn *fn);
 
 }  // namespace check

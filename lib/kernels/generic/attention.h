@@ -33,19 +33,28 @@ INLAY_INLINE V load_kv(const uint8_t *p) {
     else return load_i8(reinterpret_cast<const int8_t *>(p));
 }
 
+INLAY_INLINE void prefetch(const uint8_t *p) { __builtin_prefetch(p, 0, 3); }
+
 // ---- scores: R rows, P panels of 16 tokens
 template <KvType T, int R, int P>
 INLAY_INLINE void score_tile(const kernels::AttnScoresArgs *a, int64_t row, int64_t panel) {
     constexpr int64_t step = kLanes * kernels::kv_element_bytes(T);
     const float *q = a->q + row * a->ldq;
-    const uint8_t *k[P];
-    for (int p = 0; p < P; ++p) k[p] = a->panels[panel + p];
+    const uint8_t *k[P], *ahead[P];
+    for (int p = 0; p < P; ++p) {
+        k[p] = a->panels[panel + p];
+        // Panels lie far apart, so the hardware does not see the next one coming.
+        ahead[p] = panel + P + p < a->n_panels ? a->panels[panel + P + p] : k[p];
+    }
     V acc[R][P];
     for (int r = 0; r < R; ++r)
         for (int p = 0; p < P; ++p) acc[r][p] = zero();
     for (int64_t i = 0; i < a->k_dim; ++i) {
         V kv[P];
-        for (int p = 0; p < P; ++p) kv[p] = load_kv<T>(k[p] + i * step);
+        for (int p = 0; p < P; ++p) {
+            prefetch(ahead[p] + i * step);
+            kv[p] = load_kv<T>(k[p] + i * step);
+        }
         for (int r = 0; r < R; ++r) {
             const V b = set1(q[r * a->ldq + i]);
             for (int p = 0; p < P; ++p) acc[r][p] = fma(b, kv[p], acc[r][p]);
@@ -64,35 +73,27 @@ void score_rows(const kernels::AttnScoresArgs *a, int64_t row) {
         for (; p < a->n_panels; ++p) score_tile<T, R, 1>(a, row, p);
 }
 
-// ---- values: R rows, C groups of 16 dims, starting at group `g`
+// ---- values: R rows, C groups of 16 dims, starting at group `g`; weights p [R, ldp]
 template <KvType T, int R, int C>
-INLAY_INLINE void value_tile(const kernels::AttnValuesArgs *a, int64_t row, int64_t g, int64_t v_offset, int64_t stride) {
-    constexpr bool q8 = T == KvType::q8_0;
-    const float *p = a->p + row * a->ldp;
+INLAY_INLINE void value_tile(const kernels::AttnValuesArgs *a, const float *p, int64_t row, int64_t g, int64_t v_offset, int64_t stride) {
+    constexpr int64_t bytes = kernels::kv_element_bytes(T);
     float *o = a->o + row * a->ldo + g * kLanes;
     V acc[R][C];
     for (int r = 0; r < R; ++r)
         for (int c = 0; c < C; ++c) acc[r][c] = load(o + r * a->ldo + c * kLanes);
     for (int64_t t = a->first; t < a->last;) {
-        const uint8_t *base = a->panels[t / kLanes] + v_offset;
-        const int64_t end = t / kLanes * kLanes + kLanes < a->last ? t / kLanes * kLanes + kLanes : a->last;
-        for (; t < end; ++t) {
-            const int64_t slot = t % kLanes;
-            const uint8_t *v = base + (slot * stride + g * kLanes) * kernels::kv_element_bytes(T);
+        const int64_t panel = t / kLanes, next = (panel + 1) * kLanes;
+        const uint8_t *v = a->panels[panel] + v_offset + (t % kLanes * stride + g * kLanes) * bytes;
+        const int64_t end = next < a->last ? next : a->last;
+        // Two panels ahead: one is passed in less than the memory's latency when rows are few.
+        const int64_t ahead = next + kLanes < a->last ? a->panels[panel + 2] - a->panels[panel] : 0;
+        for (; t < end; ++t, v += stride * bytes) {
+            prefetch(v + ahead);
             V vv[C];
-            for (int c = 0; c < C; ++c) vv[c] = load_kv<T>(v + c * kLanes * kernels::kv_element_bytes(T));
-            float d[(C + 1) / 2];
-            if constexpr (q8) {
-                const uint16_t *scales = reinterpret_cast<const uint16_t *>(base + kLanes * stride) + slot * (stride / 32);
-                for (int c = 0; c < C; c += 2) d[c / 2] = half_value(scales[(g + c) / 2]);
-            }
+            for (int c = 0; c < C; ++c) vv[c] = load_kv<T>(v + c * kLanes * bytes);
             for (int r = 0; r < R; ++r) {
-                const float pr = p[r * a->ldp + t];
-                V b = set1(pr);
-                for (int c = 0; c < C; ++c) {
-                    if constexpr (q8) b = set1(pr * d[c / 2]);
-                    acc[r][c] = fma(b, vv[c], acc[r][c]);
-                }
+                const V b = set1(p[r * a->ldp + t]);
+                for (int c = 0; c < C; ++c) acc[r][c] = fma(b, vv[c], acc[r][c]);
             }
         }
     }
@@ -102,12 +103,28 @@ INLAY_INLINE void value_tile(const kernels::AttnValuesArgs *a, int64_t row, int6
 
 template <KvType T, int R>
 void value_rows(const kernels::AttnValuesArgs *a, int64_t row) {
-    constexpr int C = columns_of(R);
     const int64_t stride = kernels::v_stride(T, a->v_dim), offset = kernels::kv_v_offset(T, a->k_dim);
-    int64_t g = 0;
-    for (; g + C <= stride / kLanes; g += C) value_tile<T, R, C>(a, row, g, offset, stride);
-    if constexpr (C > 1)
-        for (; g < stride / kLanes; ++g) value_tile<T, R, 1>(a, row, g, offset, stride);
+    const float *p = a->p + row * a->ldp;
+    if constexpr (T == KvType::q8_0) {
+        // The scales of 32 dims go into the weights, 16 tokens at a time.
+        constexpr int C = columns_of(R) < 2 ? 1 : 2;
+        float scaled[R * kernels::kChunkTokens];
+        kernels::AttnValuesArgs b = *a;
+        b.ldp = kernels::kChunkTokens;
+        for (int64_t g = 0; g < stride / kLanes; g += 2) {
+            for (int64_t t = a->first / kLanes * kLanes; t < a->last; t += kLanes) {
+                const V d = load_f16(reinterpret_cast<const uint16_t *>(a->panels[t / kLanes] + offset + kLanes * stride) + g / 2 * kLanes);
+                for (int r = 0; r < R; ++r) store(scaled + r * b.ldp + t, mul(load(p + r * a->ldp + t), d));
+            }
+            for (int c = 0; c < 2; c += C) value_tile<T, R, C>(&b, scaled, row, g + c, offset, stride);
+        }
+    } else {
+        constexpr int C = columns_of(R);
+        int64_t g = 0;
+        for (; g + C <= stride / kLanes; g += C) value_tile<T, R, C>(a, p, row, g, offset, stride);
+        if constexpr (C > 1)
+            for (; g < stride / kLanes; ++g) value_tile<T, R, 1>(a, p, row, g, offset, stride);
+    }
 }
 
 // Tiles of the most rows that fit, then the widest that remain. f16 is the default type and has every height (a group
@@ -143,26 +160,23 @@ void attn_values(const kernels::AttnValuesArgs *a) noexcept {
 void attn_softmax(const kernels::AttnSoftmaxArgs *a) noexcept {
     const int64_t from = a->first / kLanes * kLanes, to = (a->last + kLanes - 1) / kLanes * kLanes;
     const V low = set1(-__builtin_inff());
-    auto lanes_at = [&](int64_t i) __attribute__((always_inline)) {
+    // Lanes of the group at i that take part; the groups between the first and the last are whole.
+    auto masked = [&](int64_t i, V v, V other) __attribute__((always_inline)) {
+        if (i >= a->first && i + kLanes <= a->last) return v;
         const int64_t f = a->first - i, l = a->last - i;
-        return lanes_in(static_cast<int>(f > 0 ? f : 0), static_cast<int>(l < kLanes ? l : kLanes));
+        return select(lanes_in(static_cast<int>(f > 0 ? f : 0), static_cast<int>(l < kLanes ? l : kLanes)), v, other);
     };
     for (int64_t row = 0; row < a->rows; ++row) {
         float *s = a->s + row * a->lds;
+        if (a->softcap > 0)
+            for (int64_t i = from; i < to; i += kLanes) store(s + i, mul(set1(a->softcap), tanh(div(load(s + i), set1(a->softcap)))));
         V m = low;
-        for (int64_t i = from; i < to; i += kLanes) {
-            V v = load(s + i);
-            if (a->softcap > 0) {
-                v = mul(set1(a->softcap), tanh(div(v, set1(a->softcap))));
-                store(s + i, v);
-            }
-            m = max(select(lanes_at(i), v, low), m);
-        }
+        for (int64_t i = from; i < to; i += kLanes) m = max(masked(i, load(s + i), low), m);
         const float greatest = tree_max(m);
         const V vm = set1(greatest);
         V sum = zero();
         for (int64_t i = from; i < to; i += kLanes) {
-            const V p = select(lanes_at(i), exp(sub(load(s + i), vm)), zero());
+            const V p = masked(i, exp_down(sub(load(s + i), vm)), zero());
             store(s + i, p);
             sum = add(sum, p);
         }
@@ -171,9 +185,23 @@ void attn_softmax(const kernels::AttnSoftmaxArgs *a) noexcept {
     }
 }
 
-void attn_merge(float *y, float f, const float *x, float h, int64_t n) noexcept {
-    each_group(n, [&](int64_t i, int c) __attribute__((always_inline)) {
-        store_n(y + i, fma(load_n(y + i, c), set1(f), mul(load_n(x + i, c), set1(h))), c);
+void attn_join(const kernels::AttnJoinArgs *a) noexcept {
+    each_group(a->rows, [&](int64_t row, int count) __attribute__((always_inline)) {
+        const V m = load_n(a->m + row, count), mc = load_n(a->mc + row, count), top = max(m, mc);
+        const V fa = exp_down(sub(m, top)), fb = exp_down(sub(mc, top));
+        store_n(a->m + row, top, count);
+        store_n(a->l + row, fma(load_n(a->l + row, count), fa, mul(load_n(a->lc + row, count), fb)), count);
+        float x[kLanes], y[kLanes];
+        store(x, fa);
+        store(y, fb);
+        for (int r = 0; r < count; ++r) {
+            float *o = a->o + (row + r) * a->ld;
+            const float *oc = a->oc + (row + r) * a->ld;
+            const V vx = set1(x[r]), vy = set1(y[r]);
+            each_group(a->n, [&](int64_t i, int c) __attribute__((always_inline)) {
+                store_n(o + i, fma(load_n(o + i, c), vx, mul(load_n(oc + i, c), vy)), c);
+            });
+        }
     });
 }
 
@@ -189,7 +217,7 @@ void init_attention(kernels::KernelTable &t) noexcept {
     t.attn_values_bf16 = attn_values<KvType::bf16>;
     t.attn_values_q8_0 = attn_values<KvType::q8_0>;
     t.attn_softmax = attn_softmax;
-    t.attn_merge = attn_merge;
+    t.attn_join = attn_join;
 }
 
 }  // namespace inlay::INLAY_TIER

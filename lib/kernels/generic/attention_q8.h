@@ -7,33 +7,60 @@
 namespace inlay::INLAY_TIER {
 namespace {
 
-// R rows share each load of a panel; four of them keep their sums in registers on every tier.
-template <int R>
+// A tile's sums are an integer and a float vector each: 12 of them fit 32 registers, 3 fit 8 pairs.
+#if defined(__AVX512F__)
+inline constexpr int kTileQ8 = 12, kRowsQ8 = 8;
+#else
+inline constexpr int kTileQ8 = 3, kRowsQ8 = 3;
+#endif
+constexpr int panels_q8(int rows) { return rows * 4 <= kTileQ8 ? 4 : rows * 2 <= kTileQ8 ? 2 : 1; }
+
+// R rows, P panels.
+template <int R, int P>
 INLAY_INLINE void score_tile_q8(const kernels::AttnScoresArgs *a, int64_t row, int64_t panel) {
     const kernels::ActView &x = a->act;
     const int64_t blocks = (a->k_dim + 31) / 32;
-    const uint8_t *k = a->panels[panel];
-    const uint16_t *scales = reinterpret_cast<const uint16_t *>(k + blocks * 32 * kLanes);
-    V acc[R];
-    for (int r = 0; r < R; ++r) acc[r] = zero();
-    for (int64_t b = 0; b < blocks; ++b) {
-        I dots[R];
-        for (int r = 0; r < R; ++r) dots[r] = set1i(kOffsetDots ? x.n128[(row + r) * x.ldb + b] : 0);
-        for (int g = 0; g < 8; ++g)
-            for (int r = 0; r < R; ++r) dots[r] = dot4(dots[r], k + b * 512 + g * 64, x.q + (row + r) * x.ldq + b * 32 + g * 4);
-        const V d = load_f16(scales + b * kLanes);
-        for (int r = 0; r < R; ++r) acc[r] = fma(to_float(dots[r]), mul(set1(x.d[(row + r) * x.ldb + b]), d), acc[r]);
+    const uint8_t *k[P], *ahead[P];
+    for (int p = 0; p < P; ++p) {
+        k[p] = a->panels[panel + p];
+        ahead[p] = panel + P + p < a->n_panels ? a->panels[panel + P + p] : k[p];  // as in generic/attention.h
     }
-    for (int r = 0; r < R; ++r) store(a->s + (row + r) * a->lds + panel * kLanes, acc[r]);
+    V acc[R][P];
+    for (int r = 0; r < R; ++r)
+        for (int p = 0; p < P; ++p) acc[r][p] = zero();
+    for (int64_t b = 0; b < blocks; ++b) {
+        I dots[R][P];
+        for (int r = 0; r < R; ++r)
+            for (int p = 0; p < P; ++p) dots[r][p] = set1i(kOffsetDots ? x.n128[(row + r) * x.ldb + b] : 0);
+        for (int g = 0; g < 8; ++g)
+            for (int p = 0; p < P; ++p) {
+                const int64_t at = b * 512 + g * 64;
+                __builtin_prefetch(ahead[p] + at, 0, 3);
+                for (int r = 0; r < R; ++r) dots[r][p] = dot4(dots[r][p], k[p] + at, x.q + (row + r) * x.ldq + b * 32 + g * 4);
+            }
+        for (int p = 0; p < P; ++p) {
+            const V d = load_f16(reinterpret_cast<const uint16_t *>(k[p] + blocks * 32 * kLanes) + b * kLanes);
+            for (int r = 0; r < R; ++r) acc[r][p] = fma(to_float(dots[r][p]), mul(set1(x.d[(row + r) * x.ldb + b]), d), acc[r][p]);
+        }
+    }
+    for (int r = 0; r < R; ++r)
+        for (int p = 0; p < P; ++p) store(a->s + (row + r) * a->lds + (panel + p) * kLanes, acc[r][p]);
 }
 
-void attn_scores_q8_0(const kernels::AttnScoresArgs *a) noexcept {
-    for (int64_t p = 0; p < a->n_panels; ++p) {
-        int64_t row = 0;
-        for (; row + 4 <= a->rows; row += 4) score_tile_q8<4>(a, row, p);
-        for (; row < a->rows; ++row) score_tile_q8<1>(a, row, p);
+template <int R>
+void score_rows_q8(const kernels::AttnScoresArgs *a, int64_t row) {
+    for (; row + R <= a->rows; row += R) {
+        constexpr int P = panels_q8(R);
+        int64_t p = 0;
+        for (; p + P <= a->n_panels; p += P) score_tile_q8<R, P>(a, row, p);
+        if constexpr (P > 1)
+            for (; p < a->n_panels; ++p) score_tile_q8<R, 1>(a, row, p);
     }
+    if constexpr (R > 1)
+        if (row < a->rows) score_rows_q8<R - 1>(a, row);
 }
+
+void attn_scores_q8_0(const kernels::AttnScoresArgs *a) noexcept { score_rows_q8<kRowsQ8>(a, 0); }
 
 }  // namespace
 

@@ -71,9 +71,9 @@ void kv_write_q8_0(const float *k, const float *v, uint8_t *panel, int64_t slot,
     }
     uint8_t *vp = panel + kernels::kv_v_offset(KvType::q8_0, k_dim);
     const int64_t stride = kernels::v_stride(KvType::q8_0, v_dim);
-    uint16_t *v_scales = reinterpret_cast<uint16_t *>(vp + kLanes * stride) + slot * (stride / 32);
+    uint16_t *v_scales = reinterpret_cast<uint16_t *>(vp + kLanes * stride);
     for (int64_t i = 0; i < stride; i += 32) {
-        v_scales[i / 32] = round_block(v + i, static_cast<int>(v_dim - i < 32 ? v_dim - i : 32), q);
+        v_scales[i / 32 * kLanes + slot] = round_block(v + i, static_cast<int>(v_dim - i < 32 ? v_dim - i : 32), q);
         __builtin_memcpy(vp + slot * stride + i, q, 32);
     }
 }

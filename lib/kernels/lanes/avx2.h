@@ -57,10 +57,24 @@ INLAY_INLINE M lanes_in(int first, int last) {
             _mm256_castsi256_ps(_mm256_andnot_si256(first_lanes(first - 8), first_lanes(last - 8)))};
 }
 INLAY_INLINE V select(M m, V a, V b) { return {_mm256_blendv_ps(b.l, a.l, m.l), _mm256_blendv_ps(b.h, a.h, m.h)}; }
-INLAY_INLINE __m256 exp2i_half(__m256 n) {
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvttps_epi32(_mm256_add_ps(n, _mm256_set1_ps(127.0f))), 23));
+// The low bits of a float's pattern moved to where its exponent is.
+INLAY_INLINE V low_bits_to_exponent(V a) {
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a.l), 23)),
+            _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a.h), 23))};
 }
-INLAY_INLINE V exp2i(V n) { return {exp2i_half(n.l), exp2i_half(n.h)}; }
+// The fixed tree over 16 partial sums: s[j] += s[j + 8], then + 4, + 2, + 1; and the same for max.
+INLAY_INLINE float tree_sum_8(__m256 v) {
+    __m128 q = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    q = _mm_add_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
+}
+INLAY_INLINE float tree_max_8(__m256 v) {
+    __m128 q = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    q = _mm_max_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_max_ss(q, _mm_movehdup_ps(q)));
+}
+INLAY_INLINE float tree_sum(V v) { return tree_sum_8(_mm256_add_ps(v.l, v.h)); }
+INLAY_INLINE float tree_max(V v) { return tree_max_8(_mm256_max_ps(v.l, v.h)); }
 
 INLAY_INLINE float half_value(uint16_t h) { return _cvtsh_ss(h); }
 INLAY_INLINE V load_f16(const uint16_t *p) {

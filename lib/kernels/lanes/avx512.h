@@ -36,9 +36,21 @@ INLAY_INLINE M lanes_in(int first, int last) {  // 0 <= first, last <= 16
     return static_cast<M>(((1u << last) - 1u) & ~((1u << first) - 1u));
 }
 INLAY_INLINE V select(M m, V a, V b) { return _mm512_mask_blend_ps(m, b, a); }
-INLAY_INLINE V exp2i(V n) {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvttps_epi32(_mm512_add_ps(n, set1(127.0f))), 23));
+// The low bits of a float's pattern moved to where its exponent is.
+INLAY_INLINE V low_bits_to_exponent(V a) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 23)); }
+// The fixed tree over 16 partial sums: s[j] += s[j + 8], then + 4, + 2, + 1; and the same for max.
+INLAY_INLINE float tree_sum_8(__m256 v) {
+    __m128 q = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    q = _mm_add_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
 }
+INLAY_INLINE float tree_max_8(__m256 v) {
+    __m128 q = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    q = _mm_max_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_max_ss(q, _mm_movehdup_ps(q)));
+}
+INLAY_INLINE float tree_sum(V v) { return tree_sum_8(_mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1))); }
+INLAY_INLINE float tree_max(V v) { return tree_max_8(_mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1))); }
 
 INLAY_INLINE float half_value(uint16_t h) { return _cvtsh_ss(h); }
 INLAY_INLINE V load_f16(const uint16_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(p))); }

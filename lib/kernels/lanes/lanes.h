@@ -24,9 +24,13 @@ inline constexpr int kLanes = 16;
 
 INLAY_INLINE V zero() { return set1(0.0f); }
 
-// exp(x); 0 below kExpMin, +Inf above kExpMax, NaN stays. 1 at 0, exactly.
-INLAY_INLINE V exp(V x) {
-    V n = sub(add(mul(x, set1(kernels::kLog2e)), set1(kernels::kRound)), set1(kernels::kRound));
+// 2^n * exp's polynomial, as n and p. t = x log2 e, rounded to a whole number by the magic constant, whose low bits then
+// are n + bias: shifted to the exponent they are 2^n without a conversion.
+template <int bias>
+INLAY_INLINE V exp_core(V x) {
+    const V magic = set1(kernels::kRound + static_cast<float>(bias));
+    const V t = fma(x, set1(kernels::kLog2e), magic);
+    const V n = sub(t, magic);
     V r = fma(neg(n), set1(kernels::kLn2Hi), x);
     r = fma(neg(n), set1(kernels::kLn2Lo), r);
     V p = set1(kernels::kExp[4]);
@@ -35,13 +39,17 @@ INLAY_INLINE V exp(V x) {
     p = fma(p, r, set1(kernels::kExp[1]));
     p = fma(p, r, set1(kernels::kExp[0]));
     p = add(fma(mul(r, r), p, r), set1(1.0f));
-    // 2^(n - 1), doubled by an addition: n = 128 has no float of its own.
-    p = mul(p, exp2i(sub(n, set1(1.0f))));
-    p = add(p, p);
-    p = select(lt(x, set1(kernels::kExpMin)), zero(), p);
-    p = select(lt(set1(kernels::kExpMax), x), set1(__builtin_inff()), p);
-    return select(eq(x, x), p, x);
+    return mul(p, low_bits_to_exponent(t));
 }
+// exp(x); 0 below kExpMin, +Inf above kExpMax, NaN of NaN. 1 at 0, exactly.
+INLAY_INLINE V exp(V x) {
+    // 2^(n - 1), doubled by an addition: n = 128 has no float of its own.
+    V p = exp_core<126>(x);
+    p = select(lt(x, set1(kernels::kExpMin)), zero(), add(p, p));
+    return select(lt(set1(kernels::kExpMax), x), set1(__builtin_inff()), p);
+}
+// The same for x <= 0 or NaN.
+INLAY_INLINE V exp_down(V x) { return select(lt(x, set1(kernels::kExpMin)), zero(), exp_core<127>(x)); }
 
 INLAY_INLINE V tanh(V x) {
     V z = mul(x, x);
@@ -68,22 +76,6 @@ INLAY_INLINE V erf(V x) {
     for (int i = 6; i >= 0; --i) q = fma(q, t, set1(kernels::kErfLarge[i]));
     V large = copy_sign(sub(set1(1.0f), exp(q)), x);
     return select(eq(x, x), select(lt(a, set1(1.0f)), small, large), x);
-}
-
-// The fixed tree over 16 partial sums: s[j] += s[j + 8], then + 4, + 2, + 1.
-INLAY_INLINE float tree_sum(V v) {
-    float s[kLanes];
-    store(s, v);
-    for (int step = 8; step > 0; step >>= 1)
-        for (int j = 0; j < step; ++j) s[j] += s[j + step];
-    return s[0];
-}
-INLAY_INLINE float tree_max(V v) {
-    float s[kLanes];
-    store(s, v);
-    for (int step = 8; step > 0; step >>= 1)
-        for (int j = 0; j < step; ++j) s[j] = s[j] > s[j + step] ? s[j] : s[j + step];
-    return s[0];
 }
 
 // Calls f(i, count) for each group of 16 of n, count < 16 in the last one.

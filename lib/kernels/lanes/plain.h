@@ -87,15 +87,27 @@ INLAY_INLINE M lanes_in(int first, int last) {
 INLAY_INLINE V select(M m, V a, V b) {
     return each([&](int i) { return m.b[i] ? a.f[i] : b.f[i]; });
 }
-// 2^n for a whole n in [-126, 127]; any bits for others.
-INLAY_INLINE V exp2i(V n) {
+// The low bits of a float's pattern moved to where its exponent is.
+INLAY_INLINE V low_bits_to_exponent(V a) {
     return each([&](int i) {
-        const float biased = n.f[i] + 127.0f;
-        const uint32_t bits = (biased >= 0.0f && biased < 256.0f ? static_cast<uint32_t>(biased) : 0u) << 23;
+        uint32_t bits;
+        __builtin_memcpy(&bits, &a.f[i], 4);
+        bits <<= 23;
         float r;
         __builtin_memcpy(&r, &bits, 4);
         return r;
     });
+}
+// The fixed tree over 16 partial sums: s[j] += s[j + 8], then + 4, + 2, + 1; and the same for max.
+INLAY_INLINE float tree_sum(V v) {
+    for (int step = 8; step > 0; step >>= 1)
+        for (int j = 0; j < step; ++j) v.f[j] += v.f[j + step];
+    return v.f[0];
+}
+INLAY_INLINE float tree_max(V v) {
+    for (int step = 8; step > 0; step >>= 1)
+        for (int j = 0; j < step; ++j) v.f[j] = v.f[j] > v.f[j + step] ? v.f[j] : v.f[j + step];
+    return v.f[0];
 }
 
 INLAY_INLINE float half_to_float(uint16_t h) {

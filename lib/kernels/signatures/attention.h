@@ -6,7 +6,7 @@
 //   V: tokens [16] of rows of v_pad dims (v_dim up to a multiple of 16, zeros past it). So p * V has a dim in each lane.
 //   q8_0: int8 with one f16 scale per token and 32 dims. K bytes are value + 128 in groups of 4 dims, (i, t) at
 //         (i / 4) * 64 + t * 4 + i % 4, k_dim up to a multiple of 32 (zeros past it), then scales [k_pad / 32][16];
-//         V bytes are signed, [16][v_pad32], then scales [16][v_pad32 / 32].
+//         V bytes are signed, [16][v_pad32], then scales [v_pad32 / 32][16].
 #pragma once
 
 #include "kernels/signatures/matmul.h"
@@ -70,7 +70,15 @@ struct AttnValuesArgs {
 };
 using AttnValuesFn = void(const AttnValuesArgs *) noexcept;
 
-// y = x * a over n, and y = fma(y, a, x * b): how chunks are scaled and joined.
-using AttnMergeFn = void(float *y, float a, const float *x, float b, int64_t n) noexcept;
+// Joins a chunk to the sums of those before it, row by row: top = m > mc ? m : mc, a = exp(m - top), b = exp(mc - top),
+// l = fma(l, a, lc * b), o = fma(o, a, oc * b) over n dims, m = top.
+struct AttnJoinArgs {
+    float *m, *l;         // [rows]
+    float *o;             // [rows, ld]
+    const float *mc, *lc;
+    const float *oc;
+    int64_t ld, rows, n;
+};
+using AttnJoinFn = void(const AttnJoinArgs *) noexcept;
 
 }  // namespace inlay::kernels
