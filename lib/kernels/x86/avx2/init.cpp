@@ -5,6 +5,8 @@
 namespace inlay::avx2 {
 
 // ---- matmul
+void init_matmul_float(kernels::KernelTable &t) noexcept;
+void init_quantize(kernels::KernelTable &t) noexcept;
 void init_matmul_int(kernels::KernelTable &t) noexcept;
 
 // ---- vec
@@ -20,6 +22,8 @@ void init_kv_write(kernels::KernelTable &t) noexcept;
 void init(kernels::KernelTable &t) noexcept;
 void init(kernels::KernelTable &t) noexcept {
     // ---- matmul
+    init_matmul_float(t);
+    init_quantize(t);
     init_matmul_int(t);
 
     // ---- vec

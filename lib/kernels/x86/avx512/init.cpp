@@ -5,6 +5,7 @@
 namespace inlay::avx512 {
 
 // ---- matmul
+void init_matmul_float(kernels::KernelTable &t) noexcept;
 void init_matmul_int(kernels::KernelTable &t) noexcept;
 
 // ---- vec
@@ -20,6 +21,7 @@ void init_kv_write(kernels::KernelTable &t) noexcept;
 void init(kernels::KernelTable &t) noexcept;
 void init(kernels::KernelTable &t) noexcept {
     // ---- matmul
+    init_matmul_float(t);
     init_matmul_int(t);
 
     // ---- vec
