@@ -28,6 +28,7 @@ enum class Form : uint8_t {
     transposed,   // the file holds [in, out] (GPT-2's Conv1D)
     bare,         // the stem is the whole name; its bias ends in "_bias"
     bare_in_out,  // bare, experts stacked as [expert, in, out]
+    bare_in_out_pairs,  // so, and columns of gate and up alternate
 };
 
 struct TensorName {

@@ -144,6 +144,10 @@ void Forward::State::act_rows(Rows &y, const Linear &l, int64_t width, int64_t a
         for (int64_t r = a; r < b; ++r) k.add(bias, y.row(r), l.rows);
     float *g = y.row(a), *u = config.gated ? g + width : nullptr;
     kernels::ActArgs args{g, u, g, y.ld, y.ld, y.ld, b - a, width};
+    if (config.act == Activation::swiglu_clamped) {
+        clamped_rows(y, width, a, b);
+        return;
+    }
     if (config.act == Activation::relu_squared) {
         args.u = nullptr;
         k.act_relu(&args);
@@ -156,6 +160,25 @@ void Forward::State::act_rows(Rows &y, const Linear &l, int64_t width, int64_t a
         return;
     }
     activation(k, config.act)(&args);
+}
+
+// gpt-oss: gate up to the limit, up within it; gate * sigmoid(alpha * gate) * (up + 1).
+void Forward::State::clamped_rows(Rows &y, int64_t width, int64_t a, int64_t b) noexcept {
+    const float limit = static_cast<float>(config.act_limit), alpha = static_cast<float>(config.act_alpha);
+    constexpr int64_t kStep = 256;
+    float e[kStep];
+    for (int64_t r = a; r < b; ++r) {
+        float *g = y.row(r), *u = g + width;
+        for (int64_t i = 0; i < width; i += kStep) {
+            const int64_t n = std::min(kStep, width - i);
+            for (int64_t j = 0; j < n; ++j) {
+                g[i + j] = std::min(g[i + j], limit);
+                e[j] = -alpha * g[i + j];
+            }
+            k.map_exp(e, e, n);
+            for (int64_t j = 0; j < n; ++j) g[i + j] = (std::clamp(u[i + j], -limit, limit) + 1.0f) * (g[i + j] / (1.0f + e[j]));
+        }
+    }
 }
 
 void Forward::State::finish_rows(int64_t a, int64_t b) noexcept {

@@ -134,6 +134,7 @@ struct Forward::State {
     void head_rows(int64_t a, int64_t b) noexcept;
     void ffn_in_rows(int64_t a, int64_t b) noexcept;
     void act_rows(Rows &y, const Linear &l, int64_t width, int64_t a, int64_t b) noexcept;
+    void clamped_rows(Rows &y, int64_t width, int64_t a, int64_t b) noexcept;
     void finish_rows(int64_t a, int64_t b) noexcept;
     void settle(const Linear &last, const Norm &post, bool direct, int64_t a, int64_t b) noexcept;
     void norm_rows(const Norm &n, const float *src, int64_t ld, const float *add, int64_t ld_add, float *dst, int64_t ld_dst, int64_t rows) noexcept;

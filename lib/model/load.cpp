@@ -47,11 +47,6 @@ private:
     std::optional<Error> error_;
 };
 
-void transpose(const std::byte *in, int64_t in_rows, int64_t in_stride, int64_t n, size_t size, std::byte *out, int64_t out_stride) {
-    for (int64_t r = 0; r < in_rows; ++r)
-        for (int64_t i = 0; i < n; ++i) std::copy_n(in + r * in_stride + i * static_cast<int64_t>(size), size, out + i * out_stride + r * static_cast<int64_t>(size));
-}
-
 }  // namespace
 
 void Weights::load_small(const io::WeightsFile &file) {
@@ -68,7 +63,13 @@ void Weights::load_small(const io::WeightsFile &file) {
         if (staging.size() < bytes) staging = Buffer(*memory_, bytes, 64, MemTag::scratch);
         file.read(*s.tensor, (Checked(s.first) / static_cast<uint64_t>(info.block) * static_cast<uint64_t>(info.block_bytes)).value(), {staging.data(), bytes});
         float *out = small_.as<float>() + s.offset;
-        tensor::dequantize(s.tensor->dtype, staging.data(), s.n, out);
+        if (s.step == 1) {
+            tensor::dequantize(s.tensor->dtype, staging.data(), s.n, out);
+        } else {
+            const int64_t half = s.n / 2;
+            for (int64_t i = 0; i < s.n; ++i)
+                tensor::dequantize(s.tensor->dtype, staging.data() + i * info.block_bytes, 1, out + (i % 2) * half + i / 2);
+        }
         if (s.plus != 0.0f)
             for (int64_t i = 0; i < s.n; ++i) out[i] += s.plus;
     }
@@ -82,18 +83,21 @@ void Weights::pack(const io::WeightsFile &file, const Task &task, std::span<std:
     for (uint32_t i = task.source0; row < end; ++i) {
         const RowSource &s = sources_[i];
         const int64_t n = std::min(end, s.dst_row + s.rows) - row;
-        const uint64_t first = s.first_row + static_cast<uint64_t>(row - s.dst_row);
+        const uint64_t skipped = static_cast<uint64_t>(row - s.dst_row);
         const size_t bytes = (Checked(static_cast<uint64_t>(n)) * row_bytes).size();
-        if (s.transposed) {
-            // Columns of the file become rows here: half of the staging holds a strip of them, half its transpose.
+        const uint64_t first = s.stride.row ? 0 : s.first + skipped;
+        if (s.stride.row) {
+            // A strip of columns of the file becomes rows here: read below them, turned, in the same staging.
             const size_t size = static_cast<size_t>(dtype_info(m.dtype())->block_bytes);
-            const uint64_t file_row = (Checked(static_cast<uint64_t>(s.rows)) * size).value();
-            const size_t strip = static_cast<size_t>(n) * size;
-            for (int64_t k = 0; k < m.cols(); ++k)
-                file.read(*s.tensor, static_cast<uint64_t>(k) * file_row + first * size, staging.subspan(static_cast<size_t>(k) * strip, strip));
-            std::byte *out = staging.data() + bytes;
-            transpose(staging.data(), m.cols(), static_cast<int64_t>(strip), n, size, out, static_cast<int64_t>(row_bytes));
-            tensor::pack_rows(m, row, n, out);
+            const size_t strip = static_cast<size_t>((static_cast<uint64_t>(n) - 1) * s.stride.step + 1) * size;
+            std::byte *in = staging.data() + bytes;
+            for (int64_t k = 0; k < m.cols(); ++k) {
+                const Checked at = (Checked(s.first) + skipped * s.stride.step + Checked(static_cast<uint64_t>(k)) * s.stride.row) * size;
+                file.read(*s.tensor, at.value(), staging.subspan(bytes, strip));
+                for (int64_t r = 0; r < n; ++r)
+                    std::copy_n(in + static_cast<size_t>(r) * s.stride.step * size, size, staging.data() + static_cast<size_t>(r) * row_bytes + static_cast<size_t>(k) * size);
+            }
+            tensor::pack_rows(m, row, n, staging.data());
         } else if (auto all = file.in_memory(*s.tensor); !all.empty()) {
             tensor::pack_rows(m, row, n, all.subspan((Checked(first) * row_bytes).size(), bytes).data());
         } else {
@@ -125,7 +129,7 @@ void Weights::load(const io::WeightsFile &file, thread::Executor &executor, cons
             const RowSource &s = sources_[source];
             const int64_t n = std::min(step, specs_[m].rows - row);
             const uint64_t bytes = (Checked(static_cast<uint64_t>(n)) * row_bytes).value();
-            staging_bytes = std::max(staging_bytes, s.transposed ? 2 * bytes : bytes);
+            staging_bytes = std::max(staging_bytes, s.stride.row ? bytes + static_cast<uint64_t>(n) * s.stride.step * static_cast<uint64_t>(dtype_info(specs_[m].dtype)->block_bytes) : bytes);
             tasks.push_back({static_cast<int32_t>(m), row, n, source, bytes, s.tensor->source, s.tensor->offset + static_cast<uint64_t>(row - s.dst_row) * row_bytes});
         }
     }

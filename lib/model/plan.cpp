@@ -75,7 +75,7 @@ private:
             if (used < 2) m << numbers[used++];
         }
         m << stem;
-        const bool bare = n.form == Form::bare || n.form == Form::bare_in_out;
+        const bool bare = n.form == Form::bare || n.form == Form::bare_in_out || n.form == Form::bare_in_out_pairs;
         if (!bare) m << suffix;
         else if (suffix == ".bias") m << "_bias";
         return m;
@@ -131,10 +131,10 @@ private:
         w_.small_count_ = Checked(static_cast<uint64_t>(w_.small_count_ + n)).rounded_up(16).to<int64_t>();
         return r;
     }
-    void fill(const io::TensorInfo &t, uint64_t first, int64_t n, int64_t offset, float plus = 0.0f) {
+    void fill(const io::TensorInfo &t, uint64_t first, int64_t n, int64_t offset, float plus = 0.0f, int64_t step = 1) {
         if (t.dtype == kForeign || !dtype_info(t.dtype) || t.dtype == DType::i8 || t.dtype == DType::i16 || t.dtype == DType::i32 || t.dtype == DType::i64 || t.dtype == DType::f64)
             fail(Code::format, "mismatch: tensor ", quoted{t.name}, " has type ", t.dtype_name, ", f32, f16 or bf16 is needed");
-        w_.small_sources_.push_back({&t, first, n, offset, plus});
+        w_.small_sources_.push_back({&t, first, n, offset, plus, step});
         w_.n_params_ += static_cast<uint64_t>(n);
     }
     F32 small(Role r, int64_t n, int32_t layer, std::string_view suffix, float plus = 0.0f) {
@@ -168,9 +168,10 @@ private:
     }
 
     // Adds `rows` rows of a tensor, from row `first` of it, below what the linear has.
-    void append(Linear &l, const io::TensorInfo &t, uint64_t first, int64_t rows, int64_t cols, bool transposed) {
+    // Transposed: from element `first` of it, see Weights::Stride.
+    void append(Linear &l, const io::TensorInfo &t, uint64_t first, int64_t rows, int64_t cols, Weights::Stride stride) {
         if (!tensor::packable(t.dtype)) fail(dtype_info(t.dtype) && dtype_info(t.dtype)->weight ? Code::unsupported : Code::format, "mismatch: tensor ", quoted{t.name}, " has type ", t.dtype_name, ", which no kernel takes");
-        if (transposed && t.dtype != DType::f32 && t.dtype != DType::f16 && t.dtype != DType::bf16)
+        if (stride.row && t.dtype != DType::f32 && t.dtype != DType::f16 && t.dtype != DType::bf16)
             fail(Code::unsupported, "transposed tensor ", quoted{t.name}, " of type ", t.dtype_name, " is not supported");
         Linear::Part *part = l.n_parts ? &l.parts[l.n_parts - 1] : nullptr;
         if (!part || w_.specs_[static_cast<size_t>(part->matrix)].dtype != t.dtype) {
@@ -179,7 +180,7 @@ private:
             *part = {new_matrix(t.dtype, cols), static_cast<int32_t>(l.rows)};
         }
         auto &spec = w_.specs_[static_cast<size_t>(part->matrix)];
-        w_.sources_.push_back({&t, part->matrix, spec.rows, rows, first, transposed});
+        w_.sources_.push_back({&t, part->matrix, spec.rows, rows, first, stride});
         spec.rows += rows;
         l.rows += rows;
         (tensor::act_kind(t.dtype) == tensor::ActKind::q8 ? l.q8 : l.f32) = true;
@@ -197,10 +198,24 @@ private:
             const io::TensorInfo &t = need(p.role, ".weight", layer, expert);
             const bool stacked = expert >= 0 && one_number(tn);
             const auto un = static_cast<uint64_t>(n), uc = static_cast<uint64_t>(cols), ue = static_cast<uint64_t>(c_.moe.n_experts);
-            if (tn.form == Form::transposed) shape(t, {uc, un});
-            else if (stacked) shape(t, {ue, un, uc});
-            else shape(t, {un, uc});
-            append(l, t, stacked ? static_cast<uint64_t>(expert) * un : 0, n, cols, tn.form == Form::transposed);
+            const auto number = static_cast<uint64_t>(expert);
+            if (tn.form == Form::transposed) {
+                shape(t, {uc, un});
+                append(l, t, 0, n, cols, {un, 1});
+            } else if (tn.form == Form::bare_in_out || tn.form == Form::bare_in_out_pairs) {
+                shape(t, {ue, uc, un});
+                const uint64_t base = (Checked(number) * uc * un).value();
+                if (tn.form == Form::bare_in_out) {
+                    append(l, t, base, n, cols, {un, 1});
+                } else {
+                    append(l, t, base, n / 2, cols, {un, 2});
+                    append(l, t, base + 1, n / 2, cols, {un, 2});
+                }
+            } else {
+                if (stacked) shape(t, {ue, un, uc});
+                else shape(t, {un, uc});
+                append(l, t, stacked ? number * un : 0, n, cols, {});
+            }
         }
         require(l.rows == rows, "product has ", l.rows, " rows of ", rows);
         add_bias(l, pieces, rows, layer, expert, bias);
@@ -222,7 +237,8 @@ private:
                 const bool stacked = expert >= 0 && one_number(of(p.role));
                 if (stacked) shape(t, {static_cast<uint64_t>(c_.moe.n_experts), static_cast<uint64_t>(n)});
                 else shape(t, {static_cast<uint64_t>(n)});
-                fill(t, stacked ? static_cast<uint64_t>(expert) * static_cast<uint64_t>(n) : 0, n, at);
+                const int64_t step = of(p.role).form == Form::bare_in_out_pairs ? 2 : 1;
+                fill(t, stacked ? static_cast<uint64_t>(expert) * static_cast<uint64_t>(n) : 0, n, at, 0.0f, step);
             }
             at += n;
         }
@@ -284,7 +300,7 @@ private:
         Checked bytes = Checked(static_cast<uint64_t>(w_.small_count_)) * sizeof(float), file = 0;
         for (const auto &s : w_.specs_) bytes += tensor::packed_bytes(s.dtype, s.rows, s.cols);
         for (const auto &s : w_.sources_)
-            file += s.transposed ? Checked(s.tensor->bytes) : Checked(static_cast<uint64_t>(s.rows)) * tensor::file_row_bytes(s.tensor->dtype, w_.specs_[static_cast<size_t>(s.matrix)].cols);
+            file += Checked(static_cast<uint64_t>(s.rows)) * tensor::file_row_bytes(s.tensor->dtype, w_.specs_[static_cast<size_t>(s.matrix)].cols);
         w_.bytes_ = bytes.value();
         w_.file_bytes_ = file.value();
     }

@@ -99,19 +99,24 @@ private:
         DType dtype;
         int64_t rows, cols;
     };
+    // Of a tensor that holds [cols, rows]: element (row r, column k) stands at first + k * row + r * step. 0 = [rows, cols].
+    struct Stride {
+        uint64_t row = 0, step = 1;
+    };
     // Rows of one file tensor that become rows of a matrix.
     struct RowSource {
         const io::TensorInfo *tensor;
         int32_t matrix;
         int64_t dst_row, rows;
-        uint64_t first_row;   // in the tensor, taken as a table of rows
-        bool transposed;      // the tensor holds [cols, rows]
+        uint64_t first;       // row of the tensor, taken as a table of rows; or element, when it is transposed
+        Stride stride;
     };
     struct SmallSource {
         const io::TensorInfo *tensor;
         uint64_t first;       // element
         int64_t n, offset;    // n values to small_[offset]
         float plus;
+        int64_t step;         // 2: even ones first, then the odd ones
     };
     struct Task;
 
