@@ -29,12 +29,25 @@ Choice::Choice(const std::shared_ptr<Core> &core, Group &g, int32_t i, std::span
     text_.reserve(1024);
 }
 
+Choice::~Choice() {
+    std::lock_guard lock(core_->mutex);
+    set_ready(false);
+}
+
+void Choice::set_ready(bool on) noexcept {
+    if (ready_ == on) return;
+    ready_ = on;
+    core_->n_ready += on ? 1 : -1;
+    if (core_->descriptor && core_->n_ready == (on ? 1 : 0)) on ? core_->descriptor->set() : core_->descriptor->clear();
+}
+
 void Choice::push(EventKind kind, int32_t token, double logprob, std::string_view t, std::span<const sample::LogProb> top) {
     events_.reserve(events_.size() + 1 > events_.capacity() ? events_.capacity() * 2 : 0);
     text_.append(t);
     top_.insert(top_.end(), top.begin(), top.end());
     events_.push_back({kind, token, logprob, static_cast<uint32_t>(text_.size() - t.size()), static_cast<uint32_t>(t.size()),
                        static_cast<uint32_t>(top_.size() - top.size()), static_cast<uint32_t>(top.size())});
+    set_ready(true);
 }
 
 void Choice::end(Finish why, std::string_view t) noexcept {
@@ -42,6 +55,7 @@ void Choice::end(Finish why, std::string_view t) noexcept {
     finish = why;
     t_end = now_ns();
     facts.finish = why;
+    set_ready(true);
     if (t.size() <= finish_text_.capacity()) finish_text_.assign(t);
     else try {
             finish_text_.assign(t);
@@ -66,12 +80,14 @@ Code Choice::poll(Event &out) {
             text_.clear();
             top_.clear();
             next_ = 0;
+            set_ready(finish != Finish::none && !finish_taken_);
         }
         return Code::ok;
     }
     if (finish == Finish::none) return Code::again;
     if (finish_taken_) return Code::done;
     finish_taken_ = true;
+    set_ready(false);
     out.kind = EventKind::finish;
     out.finish = finish;
     out.text = finish_text_;
@@ -82,8 +98,7 @@ void Choice::cancel() noexcept {
     std::lock_guard lock(core_->mutex);
     if (finish != Finish::none || cancel_wanted) return;
     cancel_wanted = true;
-    core_->attention.store(true, std::memory_order_relaxed);
-    if (core_->wake) core_->wake(core_->wake_user);
+    core_->notice();
 }
 
 RequestInfo Choice::info() const {
@@ -115,8 +130,7 @@ void Choice::set_token(int32_t token) {
     if (!waits_for_host || host_token >= 0) fail(Code::state, "the request does not wait for a token");
     if (token < 0 || token >= group.n_vocab) fail(Code::invalid_argument, "token ", token, " is outside of the vocabulary of ", group.n_vocab);
     host_token = token;
-    core_->attention.store(true, std::memory_order_relaxed);
-    if (core_->wake) core_->wake(core_->wake_user);
+    core_->notice();
 }
 
 Lease::~Lease() {

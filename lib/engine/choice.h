@@ -5,12 +5,15 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <mutex>
+#include <optional>
 
 #include "batch/sequence.h"
 #include "engine/request.h"
 #include "engine/stops.h"
 #include "sample/chain.h"
+#include "thread/background.h"
 
 namespace inlay::engine {
 
@@ -21,10 +24,15 @@ struct Core {
     explicit Core(Memory &m) : memory(m) {}
     Memory &memory;
     mutable std::mutex mutex;
-    std::atomic<bool> attention{false};  // a cancel or a host's token waits for the next step
-    void (*wake)(void *) = nullptr;      // background mode and wake descriptor; called under the mutex
-    void *wake_user = nullptr;
-    bool engine_gone = false;
+    std::atomic<bool> attention{false};  // a submit, a cancel or a host's token waits for the next step
+    std::condition_variable work;        // background mode: the same, for a thread that sleeps
+    int64_t n_ready = 0;                 // choices that have something to poll
+    std::optional<thread::WakeDescriptor> descriptor;  // readable while n_ready > 0; made when first asked for
+
+    void notice() noexcept {  // under the mutex
+        attention.store(true, std::memory_order_relaxed);
+        work.notify_all();
+    }
 };
 
 struct Lease;
@@ -34,6 +42,7 @@ class Choice final : public Request {
 public:
     Choice(const std::shared_ptr<Core> &core, Group &group, int32_t index, std::span<const int32_t> prompt, const RequestParams &p, Owned<TextStream> text,
            Owned<Constraint> constraint);
+    ~Choice() override;
 
     Code poll(Event &out) override;
     void cancel() noexcept override;
@@ -71,6 +80,7 @@ public:
     Vector<float> host_logits;       // [n_vocab] of a host sampler's request
 
 private:
+    void set_ready(bool on) noexcept;
     struct Stored {
         EventKind kind;
         int32_t token;
@@ -82,7 +92,7 @@ private:
     size_t next_ = 0;  // first event that was not taken
     String text_, finish_text_, lent_text_;
     Vector<sample::LogProb> top_, lent_top_;
-    bool finish_taken_ = false;
+    bool finish_taken_ = false, ready_ = false;
 };
 
 struct Group {

@@ -51,7 +51,7 @@ EngineImpl::EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> ba
       facts_(backend_->facts()), n_ctx_(params_.n_ctx),
       // The secret keeps one client from aiming at another's cached prefixes; it never enters a result.
       cache_(m, p.n_blocks, params_.prefix_cache, mix64(process_seed(), now_ns())), sched_(m, cache_, batch_limits(params_)), plan_(m),
-      workspace_(m, facts_.has_head ? facts_.n_vocab : 0), core_(make_shared_in<Core>(m, m)), pass_ids_(m), rows_(m), outputs_(m), part_states_(m), inbox_(m), live_(m),
+      workspace_(m, facts_.has_head ? facts_.n_vocab : 0), core_(make_shared_in<Core>(m, m)), pass_ids_(m), rows_(m), outputs_(m), part_states_(m), inbox_(m), live_(m), orphans_(m),
       forbidden_(m), ids_scratch_(m), top_scratch_(m), top_(m), text_(Alloc<char>(m, MemTag::text)), trace_(m) {
     size_t rows = static_cast<size_t>(params_.max_batch_tokens), parts = static_cast<size_t>(sched_.limits().max_running);
     pass_ids_.reserve(rows);
@@ -70,20 +70,44 @@ EngineImpl::EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> ba
     mine_.n_blocks = static_cast<uint32_t>(cache_.pool().n_blocks());
     mine_.block_tokens = kv::kBlockTokens;
     publish_stats();
+    if (params_.background) thread_.start([](void *self) { static_cast<EngineImpl *>(self)->serve(); }, this, "inlay-engine");
 }
 
 EngineImpl::~EngineImpl() {
+    if (thread_.started()) {
+        {
+            std::lock_guard lock(core_->mutex);
+            quit_ = true;
+            core_->work.notify_all();
+            freed_.notify_all();
+        }
+        thread_.join();
+    }
     abort_pass();
     std::lock_guard lock(core_->mutex);
-    core_->engine_gone = true;
-    core_->wake = nullptr;
     for (auto *list : {&inbox_, &live_})
         for (auto &g : *list)
             for (Owned<Choice> &c : g->choices) c->end(Finish::cancelled, "");
 }
 
 EngineImpl::Exclusive::Exclusive(EngineImpl &e) : e_(e) {
-    if (e.stepping_.exchange(true, std::memory_order_acquire)) fail(Code::busy, "another thread is stepping this engine");
+    if (!e.params_.background) {
+        if (e.stepping_.exchange(true, std::memory_order_acquire)) fail(Code::busy, "another thread is stepping this engine");
+        return;
+    }
+    // The engine's own thread lets go after its slice.
+    std::unique_lock lock(e.core_->mutex);
+    ++e.n_claims_;
+    e.freed_.wait(lock, [&] { return !e.stepping_.exchange(true, std::memory_order_acquire); });
+}
+
+EngineImpl::Exclusive::~Exclusive() {
+    e_.stepping_.store(false, std::memory_order_release);
+    if (!e_.params_.background) return;
+    std::lock_guard lock(e_.core_->mutex);
+    --e_.n_claims_;
+    e_.freed_.notify_all();
+    e_.core_->work.notify_all();
 }
 
 void EngineImpl::check_ids(std::span<const int32_t> ids) const {
@@ -169,14 +193,30 @@ std::shared_ptr<Request> EngineImpl::submit(std::span<const int32_t> ids, Reques
     group->id = ++next_id_;
     inbox_.push_back(group);
     ++shared_stats_.submitted;
-    core_->attention.store(true, std::memory_order_relaxed);
-    if (core_->wake) core_->wake(core_->wake_user);
+    core_->notice();
     return handle;
 }
 
-void EngineImpl::pause() { paused_.store(true); }
-void EngineImpl::resume() { paused_.store(false); }
-int32_t EngineImpl::wake_fd() { fail(Code::unsupported, "no wake descriptor in this build"); }
+void EngineImpl::pause() {
+    paused_.store(true);
+    if (!params_.background) return;
+    Exclusive slice_over(*this);
+}
+
+void EngineImpl::resume() {
+    std::lock_guard lock(core_->mutex);
+    paused_.store(false);
+    core_->notice();
+}
+
+int32_t EngineImpl::wake_fd() {
+    std::lock_guard lock(core_->mutex);
+    if (!core_->descriptor) {
+        core_->descriptor.emplace();
+        if (core_->n_ready > 0) core_->descriptor->set();
+    }
+    return core_->descriptor->fd();
+}
 
 Stats EngineImpl::stats() const {
     std::lock_guard lock(core_->mutex);

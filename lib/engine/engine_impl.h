@@ -36,11 +36,11 @@ public:
 private:
     friend class ScoreImpl;
     enum class Stage : uint8_t { idle, begun, forward, head };
-    // Holds the engine for one call; BUSY when another has it.
+    // Holds the engine for one call; BUSY when another has it. In background mode: waits for the end of a slice.
     class Exclusive {
     public:
         explicit Exclusive(EngineImpl &e);
-        ~Exclusive() { e_.stepping_.store(false, std::memory_order_release); }
+        ~Exclusive();
 
     private:
         EngineImpl &e_;
@@ -56,6 +56,8 @@ private:
     };
 
     // step.cpp
+    Code step_held(uint64_t budget_us);
+    void serve() noexcept;
     Code run(uint64_t deadline_ns);
     bool prepare();  // plan and begin a pass; false: nothing to do
     void absorb();   // inbox, cancels, hosts' tokens, deadlines
@@ -114,6 +116,8 @@ private:
 
     Vector<std::shared_ptr<Group>> inbox_;  // under the mutex
     Vector<std::shared_ptr<Group>> live_;   // the stepping thread's
+    Vector<kv::Table> orphans_;             // under the mutex: of scores that were freed while someone stepped
+    size_t n_scores_ = 0;                   // under the mutex: that may still leave an orphan
     Stats shared_stats_;                    // under the mutex
     Stats mine_;                            // the stepping thread's, copied to shared_stats_
     uint64_t next_id_ = 0;
@@ -124,6 +128,12 @@ private:
     Vector<sample::LogProb> top_;
     String text_;
     Trace trace_;
+
+    // Background mode, under the core's mutex.
+    std::condition_variable freed_;  // the engine is not held, or a claim on it is over
+    int32_t n_claims_ = 0;           // calls that wait for it or have it
+    bool quit_ = false;
+    thread::Background thread_;      // last: it ends first
 };
 
 }  // namespace inlay::engine

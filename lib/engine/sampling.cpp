@@ -60,7 +60,7 @@ void EngineImpl::sample_row(const batch::Part &part, PartState &st, int32_t row,
 void EngineImpl::fork_children(Choice &first, std::span<const float> logits) {
     for (size_t i = 1; i < first.group.choices.size(); ++i) {
         Choice &c = *first.group.choices[i];
-        if (!c.fork_pending) continue;
+        if (!c.fork_pending || c.finish != Finish::none) continue;
         c.fork_pending = false;
         try {
             sched_.fork(first.seq, c.seq);
@@ -94,7 +94,6 @@ void EngineImpl::sample_for(Choice &c, std::span<const float> logits) {
         std::copy(logits.begin(), logits.end(), c.host_logits.begin());
         c.push(EventKind::needs_token, -1, 0, "", {});
         c.waits_for_host = true;
-        if (core_->wake) core_->wake(core_->wake_user);
         return;
     }
     sample::Restriction r;
@@ -139,7 +138,6 @@ void EngineImpl::deliver(Choice &c, int32_t token, double logprob, std::span<con
         c.facts.completion_tokens = c.n_done;
         c.facts.preemptions = c.seq.preemptions;
         c.push(EventKind::token, token, logprob, text_, top);
-        if (core_->wake) core_->wake(core_->wake_user);
     }
     bool full = p.max_tokens > 0 && c.n_done >= p.max_tokens;
     bool no_room = c.seq.known() >= c.seq.max_tokens;

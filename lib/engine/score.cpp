@@ -26,10 +26,17 @@ public:
     ScoreImpl(std::shared_ptr<EngineImpl> e, std::span<const int32_t> ids, int32_t chunk)
         : engine_(std::move(e)), ids_(ids.begin(), ids.end(), Alloc<int32_t>(engine_->memory_)), table_(engine_->memory_), copies_(engine_->memory_), chunk_(chunk) {}
     ~ScoreImpl() override {
-        // Waits for nobody: a step that runs on another thread does not touch this table, but the pool's lists are its own.
-        while (engine_->stepping_.exchange(true, std::memory_order_acquire)) {}
-        engine_->cache_.release(table_);
-        engine_->stepping_.store(false, std::memory_order_release);
+        // Must not fail and must not wait for a whole step: who steps takes the blocks back when it is busy now.
+        std::lock_guard lock(engine_->core_->mutex);
+        --engine_->n_scores_;
+        if (table_.blocks.empty()) return;
+        if (!engine_->stepping_.exchange(true, std::memory_order_acquire)) {
+            engine_->cache_.release(table_);
+            engine_->stepping_.store(false, std::memory_order_release);
+        } else {
+            engine_->orphans_.push_back(std::move(table_));  // room was made in score()
+            engine_->core_->notice();
+        }
     }
 
     bool next(ScoreRow &out, float *logits) override {
@@ -102,6 +109,10 @@ std::shared_ptr<Score> EngineImpl::score(std::span<const int32_t> ids, int32_t c
     if (chunk < 0) fail(Code::invalid_argument, "chunk is ", chunk);
     sched_.check_fits(static_cast<int32_t>(ids.size()));
     chunk = chunk == 0 ? params_.chunk : std::min(chunk, params_.max_batch_tokens);
+    {
+        std::lock_guard lock(core_->mutex);
+        orphans_.reserve(orphans_.size() + ++n_scores_);
+    }
     return make_shared_in<ScoreImpl>(memory_, shared_from_this(), ids, chunk);
 }
 

@@ -2,6 +2,7 @@
 // A step as a state machine: plan, forward pass, then the head and the sampler slice by slice. It may stop after any
 // slice when its budget is over and goes on in the next call; what clients ask for meanwhile is taken in between passes.
 #include <algorithm>
+#include <chrono>
 
 #include "base/error.h"
 #include "engine/engine_impl.h"
@@ -9,8 +10,13 @@
 namespace inlay::engine {
 
 Code EngineImpl::step(uint64_t budget_us) {
+    if (params_.background) fail(Code::state, "the engine steps by itself: it was made with a thread of its own");
     if (paused_.load()) fail(Code::state, "the engine is paused");
     Exclusive hold(*this);
+    return step_held(budget_us);
+}
+
+Code EngineImpl::step_held(uint64_t budget_us) {
     uint64_t start = now_ns();
     Code c;
     try {
@@ -25,6 +31,35 @@ Code EngineImpl::step(uint64_t budget_us) {
     mine_.pauses += c == Code::again;
     publish_stats();
     return c;
+}
+
+// Background mode. A slice of 2 ms bounds how long pause(), embed() or the end of the engine wait.
+void EngineImpl::serve() noexcept {
+    constexpr uint64_t slice_us = 2000;
+    for (;;) {
+        Code c = Code::done;
+        bool failed = false;
+        if (!paused_.load() && !stepping_.exchange(true, std::memory_order_acquire)) {
+            try {
+                c = step_held(slice_us);
+            } catch (const Error &e) {
+                failed = true;  // the pass was undone; memory may be back in a moment
+            }
+            stepping_.store(false, std::memory_order_release);
+        }
+        std::unique_lock lock(core_->mutex);
+        freed_.notify_all();
+        if (quit_) return;
+        if (c != Code::done) {
+            if (n_claims_ > 0) freed_.wait(lock, [&] { return n_claims_ == 0 || quit_; });
+            continue;
+        }
+        auto due = [&] { return quit_ || (core_->attention.load(std::memory_order_relaxed) && !paused_.load()); };
+        // A deadline, a failed pass or a claim: look again soon. Else sleep until someone asks for something.
+        if (failed || deadlines_ || n_claims_ > 0) core_->work.wait_for(lock, std::chrono::milliseconds(5), due);
+        else core_->work.wait(lock, due);
+        if (quit_) return;
+    }
 }
 
 Code EngineImpl::run(uint64_t deadline) {
@@ -58,7 +93,7 @@ Code EngineImpl::run(uint64_t deadline) {
 void EngineImpl::start_children(Group &g) {
     for (size_t i = 1; i < g.choices.size(); ++i) {
         Choice &c = *g.choices[i];
-        if (!c.fork_pending) continue;
+        if (!c.fork_pending || c.finish != Finish::none) continue;
         c.fork_pending = false;
         sched_.add(c.seq);
     }
@@ -74,6 +109,8 @@ void EngineImpl::absorb() {
     } again{look ? &core_->attention : nullptr};
     if (look) {
         std::lock_guard lock(core_->mutex);
+        for (kv::Table &t : orphans_) cache_.release(t);
+        orphans_.clear();
         live_.reserve(live_.size() + inbox_.size());
         while (!inbox_.empty()) {
             std::shared_ptr<Group> g = inbox_.front();
@@ -236,7 +273,6 @@ void EngineImpl::finish(Choice &c, Finish why, std::string_view text) {
     case Finish::numeric: case Finish::dead_end: case Finish::error: ++mine_.failed; break;
     default: ++mine_.finished;
     }
-    if (core_->wake) core_->wake(core_->wake_user);
 }
 
 void EngineImpl::drop_ended() {
