@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/model_backend.h"
+
+#include <mutex>
+
+#include "base/checked.h"
+#include "kv/store.h"
+#include "model/forward.h"
+#include "text/stream_decoder.h"
+
+namespace inlay::engine {
+
+namespace {
+
+constexpr int32_t block_tokens = 16;
+// Rows of logits at once: 16 fill the head's kernels, and more would only be memory (a row is up to 1 MB).
+constexpr int32_t head_rows = 16;
+
+class ModelBackend final : public Backend {
+public:
+    ModelBackend(std::shared_ptr<const OpenedModel> model, kernels::KvType type, int32_t n_blocks, int32_t max_rows, int32_t max_segments)
+        : model_(std::move(model)), segments_(Alloc<model::Segment>(memory())) {
+        const model::Config &c = model_->config();
+        const model::Weights &w = model_->weights();
+        facts_.n_vocab = c.vocab;
+        facts_.n_ctx = c.ctx;
+        facts_.n_embd = c.hidden;
+        facts_.causal = c.causal;
+        facts_.has_head = c.head && w.range().end == c.n_layers;
+        facts_.pooling = static_cast<int32_t>(c.pooling);
+        facts_.max_rows = max_rows;
+        facts_.window = every_layer_windowed(c);
+        if (c.causal) {
+            kv::Layout layout = kv_layout(memory(), c, type, w.range());
+            facts_.block_bytes = static_cast<uint64_t>(layout.block_bytes());
+            store_ = make_owned<kv::Store>(memory(), memory(), std::move(layout), n_blocks);
+        }
+        segments_.reserve(static_cast<size_t>(max_segments));
+        model::ForwardLimits limits;
+        limits.rows = max_rows;
+        limits.segments = max_segments;
+        limits.head_rows = head_rows;
+        forward_ = make_owned<model::Forward>(memory(), memory(), model::Machine{&model_->runtime().kernels(), &model_->runtime().executor()}, c, w, store_.get(),
+                                              limits);
+    }
+
+    const BackendFacts &facts() const noexcept override { return facts_; }
+    void copy_blocks(std::span<const kv::Copy> copies) override {
+        if (store_) store_->copy(copies);
+    }
+
+    void begin(std::span<const Rows> rows) override {
+        segments_.clear();
+        for (const Rows &r : rows) {
+            model::Segment s;
+            s.tokens = r.tokens;
+            s.n = r.n;
+            s.position = r.position;
+            s.blocks = r.blocks;
+            s.n_blocks = r.n_blocks;
+            s.first_output = r.first_output;
+            s.declared = r.declared;
+            segments_.push_back(s);
+        }
+        forward_->begin(segments_);
+    }
+    bool advance(uint64_t deadline_ns) override {
+        std::lock_guard lock(model_->runtime().executor_mutex());
+        return forward_->advance(deadline_ns);
+    }
+    void abandon() noexcept override { forward_->abandon(); }
+    std::span<const float> hidden(int32_t i) const override { return {forward_->hidden(i), static_cast<size_t>(facts_.n_embd)}; }
+
+    void begin_head(int32_t first, int32_t n) override { forward_->begin_head(first, n); }
+    bool advance_head(uint64_t deadline_ns) override {
+        std::lock_guard lock(model_->runtime().executor_mutex());
+        return forward_->advance_head(deadline_ns);
+    }
+    std::span<const float> logits(int32_t i) const override { return {forward_->logits(i), static_cast<size_t>(facts_.n_vocab)}; }
+    int32_t max_head_rows() const noexcept override { return head_rows; }
+
+private:
+    Memory &memory() const noexcept { return model_->runtime().memory(); }
+    // The window behind which no layer looks, or 0 when one sees all.
+    static int32_t every_layer_windowed(const model::Config &c) noexcept {
+        int32_t widest = 0;
+        for (const model::LayerConfig &l : c.layers) {
+            if (l.window == 0) return 0;
+            widest = l.window > widest ? l.window : widest;
+        }
+        return widest;
+    }
+
+    std::shared_ptr<const OpenedModel> model_;
+    BackendFacts facts_;
+    Owned<kv::Store> store_;
+    Owned<model::Forward> forward_;
+    Vector<model::Segment> segments_;
+};
+
+class TokenStream final : public TextStream {
+public:
+    TokenStream(Memory &m, const text::Tokenizer &t) : stream_(m, t, true) {}
+    void push(int32_t token, String &out) override { stream_.push(token, out); }
+    void flush(String &out) override { stream_.finish(out); }
+
+private:
+    text::StreamDecoder stream_;
+};
+
+class ModelSpeech final : public Speech {
+public:
+    ModelSpeech(std::shared_ptr<const OpenedModel> model, const text::Tokenizer &t) : model_(std::move(model)), tokenizer_(t) {}
+    Owned<TextStream> stream(Memory &m, std::span<const int32_t> prompt) const override {
+        auto s = make_owned<TokenStream>(m, m, tokenizer_);
+        // What a token adds depends on what stands before it (a first blank, a
+        // character that the prompt cuts): the prompt's last token says so.
+        if (!prompt.empty()) {
+            String ignored((Alloc<char>(m)));
+            s->push(prompt.back(), ignored);
+        }
+        return s;
+    }
+    std::span<const int32_t> end_tokens() const noexcept override { return tokenizer_.end_ids(); }
+
+private:
+    std::shared_ptr<const OpenedModel> model_;
+    const text::Tokenizer &tokenizer_;
+};
+
+// Blocks of cache for the params: what kv_bytes pays for, or enough for all requests.
+int32_t block_count(const OpenedModel &model, const EngineParams &p, kernels::KvType type, uint64_t kv_bytes) {
+    const model::Config &c = model.config();
+    if (c.encoder()) return 0;
+    Memory &m = model.runtime().memory();
+    const uint64_t block_bytes = static_cast<uint64_t>(kv_layout(m, c, type, model.weights().range()).block_bytes());
+    if (block_bytes == 0) return 0;
+    const Checked per_request = Checked(p.n_ctx).rounded_up(block_tokens) / block_tokens;
+    Checked want = per_request * Checked(p.max_requests);
+    if (kv_bytes) {
+        want = Checked(kv_bytes) / block_bytes;
+        if (want.value() == 0) fail(Code::limit, "kv_bytes ", kv_bytes, " holds no block of ", block_bytes, " bytes");
+    } else if (m.cap()) {
+        const uint64_t left = m.cap() > m.used() ? m.cap() - m.used() : 0;
+        const Checked fits = Checked(left / 2) / block_bytes;
+        if (fits < per_request)
+            fail(Code::limit, "the KV cache of one request of ", p.n_ctx, " tokens needs ", (per_request * block_bytes).value(), " bytes, half of what the cap leaves is ", left / 2);
+        if (fits < want) want = fits;
+    }
+    return want.to<int32_t>("KV blocks");
+}
+
+Owned<Backend> make_backend(std::shared_ptr<const OpenedModel> model, kernels::KvType type, const EngineParams &p, uint64_t kv_bytes, int32_t *out_blocks) {
+    Memory &m = model->runtime().memory();
+    *out_blocks = block_count(*model, p, type, kv_bytes);
+    const int32_t rows = model->config().encoder() ? std::max(p.n_ctx, p.max_batch_tokens) : p.max_batch_tokens;
+    return make_owned<ModelBackend>(m, std::move(model), type, *out_blocks, rows, std::max(64, p.max_requests));
+}
+
+}  // namespace
+
+std::shared_ptr<Engine> open_engine(std::shared_ptr<const OpenedModel> model, std::shared_ptr<const OpenedModel> draft, EngineParams p, kernels::KvType kv_type,
+                                    uint64_t kv_bytes) {
+    Runtime &rt = model->runtime();
+    Memory &m = rt.memory();
+    const model::Config &c = model->config();
+    (void)model->weights();  // STATE without them
+    if (p.n_ctx > c.ctx) fail(Code::limit, "n_ctx ", p.n_ctx, " exceeds the model's ", c.ctx);
+    if (p.n_ctx == 0) p.n_ctx = c.ctx;
+    if (p.max_requests == 0) p.max_requests = 16;
+    if (p.max_batch_tokens == 0) p.max_batch_tokens = 512;
+    if (draft && draft->config().vocab != c.vocab)
+        fail(Code::unsupported, "the draft model has ", draft->config().vocab, " tokens, the model ", c.vocab);
+    auto backend = make_backend(model, kv_type, p, kv_bytes, &p.n_blocks);
+    Owned<Backend> second;
+    if (draft) {
+        int32_t blocks = 0;
+        second = make_backend(draft, kv_type, p, 0, &blocks);
+    }
+    std::shared_ptr<const Speech> speech;
+    if (const text::Tokenizer *t = model->tokenizer()) speech = make_shared_in<ModelSpeech>(m, model, *t);
+    auto owner = std::const_pointer_cast<OpenedModel>(model);
+    return make_engine(m, std::move(owner), std::move(backend), std::move(second), std::move(speech), p, rt.limits());
+}
+
+}  // namespace inlay::engine
