@@ -2,6 +2,7 @@
 #include "inlay/model.h"
 
 #include "capi/engine_handles.h"
+#include "base/checked.h"
 #include "io/source.h"
 
 using namespace inlay;

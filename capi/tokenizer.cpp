@@ -3,7 +3,6 @@
 
 #include "capi/engine_handles.h"
 #include "text/stream_decoder.h"
-#include "text/tokenizer_file.h"
 
 using namespace inlay;
 using namespace inlay::capi;

@@ -5,7 +5,6 @@
 #include "kv/store.h"
 #include "model/forward.h"
 #include "text/tokenizer_gguf.h"
-#include "text/tokenizer_hf.h"
 
 namespace inlay::engine {
 
@@ -53,8 +52,14 @@ Owned<text::Tokenizer> read_tokenizer(Memory &m, const io::WeightsFile &file, co
         if (!g->find("tokenizer.ggml.model")) return nullptr;
         return text::tokenizer_from_gguf(m, *g, limits, log);
     }
-    t = text::tokenizer_from_folder(m, file, limits, log);
     if (t) add_generation_ends(file, limits, *t);
+    return t;
+}
+
+Owned<text::Tokenizer> open_tokenizer(Runtime &rt, std::string_view path) {
+    auto file = io::open_checkpoint(rt.files(), rt.memory(), path, rt.limits(), rt.log());
+    Owned<text::Tokenizer> t = read_tokenizer(rt.memory(), *file, rt.limits(), rt.log());
+    if (!t) fail(Code::not_found, "the file holds no tokenizer");
     return t;
 }
 
@@ -113,7 +118,7 @@ const io::ChatTemplate *OpenedModel::find_template(std::string_view name) const 
 
 kv::Layout kv_layout(Memory &m, const model::Config &c, kernels::KvType type, model::LayerRange range) {
     Vector<kv::LayerShape> layers((Alloc<kv::LayerShape>(m)));
-    for (int32_t l = range.begin; l < range.end; ++l) layers.push_back(model::kv_shape(c, l));
+    for (int32_t l = range.begin; l < range.end; ++l) layers.push_back({c.layers[static_cast<size_t>(l)].n_head_kv, c.head_k, c.head_v});
     return kv::Layout(m, type, layers);
 }
 

@@ -8,6 +8,7 @@
 
 #include "engine/runtime.h"
 #include "io/weights_file.h"
+#include "kv/store.h"
 #include "model/architecture.h"
 #include "model/config.h"
 #include "model/weights.h"
@@ -67,6 +68,9 @@ private:
 
 // The tokenizer of a checkpoint; null when it holds none.
 Owned<text::Tokenizer> read_tokenizer(Memory &m, const io::WeightsFile &file, const Limits &limits, const Log &log);
+
+// The tokenizer of a path on its own: a checkpoint of either kind. NOT_FOUND when it holds none.
+Owned<text::Tokenizer> open_tokenizer(Runtime &rt, std::string_view path);
 
 // From metadata alone.
 MemoryEstimate estimate(Runtime &rt, const io::WeightsFile &file, const EstimateFor &what);
