@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inlay/request.h"
 
+#include "capi/constraint.h"
 #include "capi/engine_handles.h"
 #include "capi/messages.h"
 #include "capi/sampling.h"
+#include "engine/model_backend.h"
 
 using namespace inlay;
 using namespace inlay::capi;
@@ -68,7 +70,7 @@ engine::RequestParams to_engine(engine::Runtime &rt, const inlay_engine &e, cons
     r.sampling.min_tokens = small(p.min_tokens, "min_tokens");
     if (p.logprobs > limits.logprobs) fail(Code::limit, "logprobs ", p.logprobs, " exceeds ", limits.logprobs);
     r.sampling.logprobs = r.want_logprobs ? small(p.logprobs, "logprobs") : -1;
-    if (p.constraint) r.constraint = e.model->constrain(need_handle(p.constraint, "constraint").impl, text_arg(p.trigger.data, static_cast<size_t>(p.trigger.size), "trigger"));
+    if (p.constraint) r.constraint = engine::constrain(*e.model, need_handle(p.constraint, "constraint").impl, text_arg(p.trigger.data, static_cast<size_t>(p.trigger.size), "trigger"));
     return r;
 }
 
@@ -103,9 +105,11 @@ extern "C" inlay_status inlay_request_submit_text(inlay_engine *engine, const ch
         text::EncodeOptions o;
         o.add_special = !(p.flags & INLAY_REQUEST_NO_BOS);
         o.parse_special = p.flags & INLAY_REQUEST_PARSE_SPECIAL;
-        e.model->need_tokenizer().encode(text_arg(text, n_text, "text"), o, ids);
-        // A prompt ends with its text: what the tokenizer puts behind a finished text (EOS, SEP) does not belong here.
-        if (o.add_special) e.model->drop_appended(ids);
+        text::EncodeScratch scratch(e.owner->memory());
+        const text::Tokenizer &t = e.model->need_tokenizer();
+        t.encode(scratch, text_arg(text, n_text, "text"), o, ids);
+        // A prompt goes on: what the tokenizer puts behind a finished text (EOS, SEP) does not belong to it.
+        if (o.add_special && t.adds_eos()) ids.resize(ids.size() - t.n_appended());
         *out_req = submit(e, ids, to_engine(*e.owner, e, p));
         return INLAY_OK;
     });

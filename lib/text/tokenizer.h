@@ -51,6 +51,7 @@ public:
     const SpecialIds &special() const noexcept { return special_; }
     bool adds_bos() const noexcept { return !front_.empty(); }
     bool adds_eos() const noexcept { return !back_.empty(); }
+    size_t n_appended() const noexcept { return back_.size(); }
 
     // Text as the vocabulary writes it, and its type. `id` must be has()-checked: outside is INVALID_ARGUMENT.
     std::string_view token_text(int32_t id) const;
