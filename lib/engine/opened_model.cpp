@@ -137,7 +137,7 @@ MemoryEstimate estimate(Runtime &rt, const io::WeightsFile &file, const Estimate
     if (c.causal) e.kv = (Checked(kv_bytes_per_token(m, c, what.kv_type)) * tokens * Checked(what.max_requests ? what.max_requests : 1)).value();
     model::ForwardLimits limits;
     limits.rows = what.max_batch_tokens ? what.max_batch_tokens : 512;
-    e.scratch = model::Forward::bytes(c, w, limits, rt.n_threads());
+    e.scratch = model::Forward::bytes(m, c, w, limits, rt.n_threads());
     return e;
 }
 
