@@ -22,11 +22,12 @@ struct SplitName {
 std::optional<SplitName> split_name(std::string_view path) {
     if (path.size() < SplitName::tail) return std::nullopt;
     SplitName s;
-    s.stem = path.substr(0, path.size() - SplitName::tail);
+    s.stem = path.substr(0, (Checked(path.size()) - SplitName::tail).size());
     std::string_view t = path.substr(s.stem.size());
     auto number = [&](size_t at, uint32_t &out) {
-        auto r = std::from_chars(t.data() + at, t.data() + at + 5, out);
-        return r.ec == std::errc() && r.ptr == t.data() + at + 5;
+        std::string_view digits = t.substr(at, 5);
+        auto r = std::from_chars(digits.begin(), digits.end(), out);
+        return r.ec == std::errc() && r.ptr == digits.end();
     };
     if (t[0] != '-' || t.substr(6, 4) != "-of-" || t.substr(15) != ".gguf" || !number(1, s.no) || !number(10, s.count)) return std::nullopt;
     return s;
@@ -36,6 +37,7 @@ String split_path(Memory &m, const SplitName &s, uint32_t no) {
     String p = make_string(m, s.stem);
     auto put = [&](std::string_view before, uint32_t v) {
         char digits[5] = {'0', '0', '0', '0', '0'};
+        // raw: one decimal digit
         for (int i = 4; i >= 0; --i, v /= 10) digits[i] = static_cast<char>('0' + v % 10);
         p.append(before).append(digits, 5);
     };
@@ -59,7 +61,8 @@ public:
             add_gguf(std::move(first), std::move(head));
             return finish();
         }
-        if (static_cast<uint64_t>(count) > limits_.st_shards) fail(Code::limit, "key 'split.count' is ", count, ", limit ", limits_.st_shards);
+        if (static_cast<uint64_t>(count) > limits_.st_shards)
+            fail(Code::limit, "key 'split.count' is ", count, ", limit ", limits_.st_shards);
         if (!files) fail(Code::unsupported, "this is one of ", count, " splits: open it by its path, so that the others are found");
         auto name = split_name(path);
         if (!name || name->count != count || name->no < 1 || static_cast<int64_t>(name->no) - 1 != no)  // raw: name->no has five digits
@@ -75,12 +78,14 @@ public:
             auto part = Gguf::read(memory_, *source, limits_, log_);
             int64_t its_no = part->get_int("split.no", -1), its_count = part->get_int("split.count", -1);
             if (its_count != count || its_no != static_cast<int64_t>(i) - 1)  // raw: i has five digits
-                fail(Code::format, "mismatch: ", quoted{p}, " says it is split ", its_no, " of ", its_count, " (counted from 0), its name says ", i, " of ", count, " (from 1)");
+                fail(Code::format, "mismatch: ", quoted{p}, " says it is split ", its_no, " of ", its_count,
+                     " (counted from 0), its name says ", i, " of ", count, " (from 1)");
             add_gguf(std::move(source), std::move(part));
         }
         int64_t declared = out_->gguf()->get_int("split.tensors.count", static_cast<int64_t>(out_->tensors_.size()));
         if (declared < 0 || static_cast<uint64_t>(declared) != out_->tensors_.size())
-            fail(Code::format, "mismatch: key 'split.tensors.count' is ", declared, ", the ", count, " splits hold ", out_->tensors_.size(), " tensors");
+            fail(Code::format, "mismatch: key 'split.tensors.count' is ", declared, ", the ", count, " splits hold ", out_->tensors_.size(),
+                 " tensors");
         return finish();
     }
 
@@ -129,9 +134,12 @@ private:
         for (const JsonMember &w : map->members()) {
             const TensorInfo *t = out_->find(w.key);
             uint32_t id = ids.find(w.value.string())->second;
-            if (!t) fail(Code::format, "mismatch: ", what, " puts tensor ", quoted{w.key}, " in ", quoted{w.value.string()}, ", which does not hold it");
+            if (!t)
+                fail(Code::format, "mismatch: ", what, " puts tensor ", quoted{w.key}, " in ", quoted{w.value.string()},
+                     ", which does not hold it");
             if (t->source != id)
-                fail(Code::format, "mismatch: ", what, " puts tensor ", quoted{w.key}, " in ", quoted{w.value.string()}, ", it is in ", quoted{names[t->source]});
+                fail(Code::format, "mismatch: ", what, " puts tensor ", quoted{w.key}, " in ", quoted{w.value.string()}, ", it is in ",
+                     quoted{names[t->source]});
         }
         if (map->members().size() < out_->tensors_.size())
             log_.line(LogLevel::info, "the shards hold ", out_->tensors_.size(), " tensors, ", what, " names ", map->members().size());
@@ -149,6 +157,7 @@ private:
             t.elements = 1;
             Checked elements = 1;
             for (uint32_t i = 0; i < g.n_dims; ++i) {
+                // raw: i < n_dims <= 4
                 t.shape[i] = g.dims[g.n_dims - 1 - i];  // ne order runs fastest first
                 elements *= t.shape[i];
             }
@@ -177,6 +186,7 @@ private:
         for (size_t i = 0; i < t.size(); ++i) index[i] = static_cast<uint32_t>(i);
         std::sort(index.begin(), index.end(), [&](uint32_t a, uint32_t b) { return t[a].name < t[b].name; });
         for (size_t i = 1; i < index.size(); ++i)
+            // raw: i starts at 1
             if (t[index[i - 1]].name == t[index[i]].name)
                 fail(Code::format, "mismatch: tensor ", quoted{t[index[i]].name}, " stands in two files of the checkpoint");
     }
@@ -192,8 +202,10 @@ private:
     Owned<WeightsFile> out_;
 };
 
-Owned<WeightsFile> open_checkpoint(const FileSystem &files, Memory &m, std::string_view path, const Limits &limits, const Log &log, OpenMode mode) {
-    if (!path.ends_with(".gguf") && files.is_folder(m, path)) return WeightsBuilder(m, WeightsFile::Kind::hf, limits, log).folder(files, path, mode);
+Owned<WeightsFile> open_checkpoint(const FileSystem &files, Memory &m, std::string_view path, const Limits &limits, const Log &log,
+                                   OpenMode mode) {
+    if (!path.ends_with(".gguf") && files.is_folder(m, path))
+        return WeightsBuilder(m, WeightsFile::Kind::hf, limits, log).folder(files, path, mode);
     auto source = files.open(m, path, mode);
     return WeightsBuilder(m, WeightsFile::Kind::gguf, limits, log).gguf(&files, path, std::move(source), mode);
 }

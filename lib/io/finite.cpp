@@ -38,27 +38,35 @@ struct Scales {
 };
 Scales scales_of(DType t) noexcept {
     switch (t) {
-    case DType::q4_0:
-    case DType::q5_0:
-    case DType::q8_0:
-    case DType::iq2_xxs:
-    case DType::iq2_xs:
-    case DType::iq3_xxs:
-    case DType::iq1_s:
-    case DType::iq4_nl:
-    case DType::iq3_s:
-    case DType::iq2_s:
-    case DType::iq4_xs: return {0, -1};
-    case DType::q4_1:
-    case DType::q5_1:
-    case DType::q4_k:
-    case DType::q5_k: return {0, 2};
-    case DType::q2_k: return {80, 82};
-    case DType::q3_k: return {108, -1};
-    case DType::q6_k: return {208, -1};
-    case DType::tq1_0: return {52, -1};
-    case DType::tq2_0: return {64, -1};
-    default: return {};
+        case DType::q4_0:
+        case DType::q5_0:
+        case DType::q8_0:
+        case DType::iq2_xxs:
+        case DType::iq2_xs:
+        case DType::iq3_xxs:
+        case DType::iq1_s:
+        case DType::iq4_nl:
+        case DType::iq3_s:
+        case DType::iq2_s:
+        case DType::iq4_xs:
+            return {0, -1};
+        case DType::q4_1:
+        case DType::q5_1:
+        case DType::q4_k:
+        case DType::q5_k:
+            return {0, 2};
+        case DType::q2_k:
+            return {80, 82};
+        case DType::q3_k:
+            return {108, -1};
+        case DType::q6_k:
+            return {208, -1};
+        case DType::tq1_0:
+            return {52, -1};
+        case DType::tq2_0:
+            return {64, -1};
+        default:
+            return {};
     }
 }
 
@@ -68,7 +76,8 @@ bool bad_block(DType t, Scales s, const std::byte *p) noexcept {
     if (t == DType::mxfp4) return p[0] == std::byte{0xFF};
     if (t == DType::iq1_m) {
         // Its f16 scale is spread over the top nibbles of four words; the last holds the top four bits.
-        unsigned h = load<uint16_t>(p + 48) >> 12 | (load<uint16_t>(p + 50) >> 8 & 0xF0) | (load<uint16_t>(p + 52) >> 4 & 0xF00) | (load<uint16_t>(p + 54) & 0xF000);
+        unsigned h = load<uint16_t>(p + 48) >> 12 | (load<uint16_t>(p + 50) >> 8 & 0xF0) | (load<uint16_t>(p + 52) >> 4 & 0xF00) |
+                     (load<uint16_t>(p + 54) & 0xF000);
         return bad16(static_cast<uint16_t>(h), 0x7c00);
     }
     return false;
@@ -78,11 +87,16 @@ bool bad_block(DType t, Scales s, const std::byte *p) noexcept {
 
 std::optional<uint64_t> first_not_finite(DType type, std::span<const std::byte> bytes) noexcept {
     switch (type) {
-    case DType::f32: return scan<uint32_t>(bytes, 0x7f800000u);
-    case DType::f16: return scan<uint16_t>(bytes, 0x7c00);
-    case DType::bf16: return scan<uint16_t>(bytes, 0x7f80);
-    case DType::f64: return scan<uint64_t>(bytes, 0x7ff0000000000000u);
-    default: break;
+        case DType::f32:
+            return scan<uint32_t>(bytes, 0x7f800000u);
+        case DType::f16:
+            return scan<uint16_t>(bytes, 0x7c00);
+        case DType::bf16:
+            return scan<uint16_t>(bytes, 0x7f80);
+        case DType::f64:
+            return scan<uint64_t>(bytes, 0x7ff0000000000000u);
+        default:
+            break;
     }
     const DTypeInfo *info = dtype_info(type);
     Scales s = scales_of(type);

@@ -17,19 +17,24 @@ namespace {
 // Bytes of one element; 0 for strings and arrays, which have no fixed size.
 constexpr uint64_t element_bytes(GgufType t) noexcept {
     switch (t) {
-    case GgufType::u8:
-    case GgufType::i8:
-    case GgufType::boolean: return 1;
-    case GgufType::u16:
-    case GgufType::i16: return 2;
-    case GgufType::u32:
-    case GgufType::i32:
-    case GgufType::f32: return 4;
-    case GgufType::u64:
-    case GgufType::i64:
-    case GgufType::f64: return 8;
-    case GgufType::string:
-    case GgufType::array: return 0;
+        case GgufType::u8:
+        case GgufType::i8:
+        case GgufType::boolean:
+            return 1;
+        case GgufType::u16:
+        case GgufType::i16:
+            return 2;
+        case GgufType::u32:
+        case GgufType::i32:
+        case GgufType::f32:
+            return 4;
+        case GgufType::u64:
+        case GgufType::i64:
+        case GgufType::f64:
+            return 8;
+        case GgufType::string:
+        case GgufType::array:
+            return 0;
     }
     return 0;
 }
@@ -42,7 +47,8 @@ constexpr uint64_t kMinEntry = 14, kMinTensor = 24;
 
 class GgufParser {
 public:
-    GgufParser(Memory &m, const Source &source, const Limits &limits, const Log &log) : memory_(m), source_(source), limits_(limits), log_(log) {}
+    GgufParser(Memory &m, const Source &source, const Limits &limits, const Log &log)
+        : memory_(m), source_(source), limits_(limits), log_(log) {}
 
     Owned<Gguf> run() {
         auto out = make_owned<Gguf>(memory_, memory_);
@@ -52,6 +58,7 @@ public:
         out->block_ = Buffer(memory_, (numbers + ends + n_text_).size(), 64, MemTag::general);
         std::byte *base = out->block_.data();
         numbers_ = {base, numbers.size()};
+        // raw: inside the block, whose size was summed as Checked
         ends_ = {reinterpret_cast<uint32_t *>(base + numbers.size()), n_strings_.size()};
         text_ = {reinterpret_cast<char *>(base) + (numbers + ends).size(), n_text_.size()};
         out->entries_.reserve(n_entries_);
@@ -62,7 +69,7 @@ public:
         out->alignment_ = alignment_.value();
         out->data_offset_ = data_offset_.value();
         if (source_.size() > end_.value())
-            log_.line(LogLevel::info, "the file has ", source_.size() - end_.value(), " bytes after its last tensor");
+            log_.line(LogLevel::info, "the file has ", Checked(source_.size()) - end_, " bytes after its last tensor");
         return out;
     }
 
@@ -96,8 +103,10 @@ private:
         r.skip(4, "the magic");
         version_ = r.read<uint32_t>("the version");
         if (version_ == 0x03000000u || version_ == 0x02000000u) fail_at(Code::unsupported, {4, 0, 0}, "big-endian GGUF is not supported");
-        if (version_ == 1) fail_at(Code::unsupported, {4, 0, 0}, "GGUF version 1 is not supported: convert the file again, versions 2 and 3 are read");
-        if (version_ != 2 && version_ != 3) fail_at(Code::unsupported, {4, 0, 0}, "GGUF version ", version_, " is not supported, 2 and 3 are");
+        if (version_ == 1)
+            fail_at(Code::unsupported, {4, 0, 0}, "GGUF version 1 is not supported: convert the file again, versions 2 and 3 are read");
+        if (version_ != 2 && version_ != 3)
+            fail_at(Code::unsupported, {4, 0, 0}, "GGUF version ", version_, " is not supported, 2 and 3 are");
         uint64_t tensors = r.read<uint64_t>("the number of tensors"), entries = r.read<uint64_t>("the number of keys");
         count(tensors, limits_.gguf_tensors, kMinTensor, r, 8, "tensors");
         count(entries, limits_.gguf_kv, kMinEntry, r, 16, "keys");
@@ -108,14 +117,16 @@ private:
     void count(uint64_t n, uint64_t cap, uint64_t each, const SourceReader &r, int64_t at, const char *what) {
         if (n > cap) fail_at(Code::limit, {at, 0, 0}, "the file declares ", n, " ", what, ", limit ", cap);
         if (Checked(n) * each > Checked(r.remaining()))
-            fail_at(Code::format, {at, 0, 0}, "truncated: ", n, " ", what, " need at least ", Checked(n) * each, " bytes, ", r.remaining(), " remain");
+            fail_at(Code::format, {at, 0, 0}, "truncated: ", n, " ", what, " need at least ", Checked(n) * each, " bytes, ", r.remaining(),
+                    " remain");
     }
 
     // Length-prefixed text with a cap below the window: a key or a name.
     std::string_view short_text(SourceReader &r, uint64_t cap, const char *what) {
         uint64_t at = r.offset(), n = r.read<uint64_t>(what);
         Place place{static_cast<int64_t>(at), 0, 0};
-        if (n > r.remaining()) fail_at(Code::format, place, "truncated: ", what, " at offset ", at, " has ", n, " bytes, ", r.remaining(), " remain");
+        if (n > r.remaining())
+            fail_at(Code::format, place, "truncated: ", what, " at offset ", at, " has ", n, " bytes, ", r.remaining(), " remain");
         uint64_t max = cap < SourceReader::window_bytes ? cap : SourceReader::window_bytes;
         if (n > max) fail_at(Code::limit, place, what, " at offset ", at, " has ", n, " bytes, limit ", max);
         if (n == 0) fail_at(Code::format, place, what, " at offset ", at, " is empty");
@@ -127,7 +138,8 @@ private:
 
     GgufType type_id(uint32_t id, uint64_t at, std::string_view key) {
         if (id > static_cast<uint32_t>(GgufType::f64))
-            fail_at(Code::format, {static_cast<int64_t>(at), 0, 0}, "key ", quoted{key}, " has value type ", static_cast<int32_t>(id), " at offset ", at, ", known are 0 to 12");
+            fail_at(Code::format, {static_cast<int64_t>(at), 0, 0}, "key ", quoted{key}, " has value type ", static_cast<int32_t>(id),
+                    " at offset ", at, ", known are 0 to 12");
         return static_cast<GgufType>(id);
     }
 
@@ -146,16 +158,21 @@ private:
             v.array_ = true;
             at = r.offset();
             v.type_ = type_id(r.read<uint32_t>("an array's type"), at, key);
-            if (v.type_ == GgufType::array) fail_at(Code::unsupported, {static_cast<int64_t>(at), 0, 0}, "key ", quoted{key}, " is an array of arrays");
+            if (v.type_ == GgufType::array)
+                fail_at(Code::unsupported, {static_cast<int64_t>(at), 0, 0}, "key ", quoted{key}, " is an array of arrays");
             v.count_ = r.read<uint64_t>("an array's length");
             if (v.count_ > limits_.gguf_array)
-                fail_at(Code::limit, {static_cast<int64_t>(at), 0, 0}, "key ", quoted{key}, " has ", v.count_, " elements, limit ", limits_.gguf_array);
+                fail_at(Code::limit, {static_cast<int64_t>(at), 0, 0}, "key ", quoted{key}, " has ", v.count_, " elements, limit ",
+                        limits_.gguf_array);
         }
         at = r.offset();
-        if (v.type_ == GgufType::string) strings(r, v, key);
-        else numbers(r, v, key);
+        if (v.type_ == GgufType::string)
+            strings(r, v, key);
+        else
+            numbers(r, v, key);
         if (r.offset() > limits_.gguf_metadata_bytes)
-            fail_at(Code::limit, {static_cast<int64_t>(at), 0, 0}, "metadata grows beyond its limit of ", limits_.gguf_metadata_bytes, " bytes in key ", quoted{key});
+            fail_at(Code::limit, {static_cast<int64_t>(at), 0, 0}, "metadata grows beyond its limit of ", limits_.gguf_metadata_bytes,
+                    " bytes in key ", quoted{key});
         if (alignment) set_alignment(v, at);
         if (out_) out_->entries_.push_back({key, v});
     }
@@ -176,8 +193,10 @@ private:
             if (n > r.remaining() || n > limits_.gguf_string_bytes) {
                 Place place{static_cast<int64_t>(at), 0, 0};
                 if (n > r.remaining())
-                    fail_at(Code::format, place, "truncated: string ", i, " of key ", quoted{key}, " at offset ", at, " has ", n, " bytes, ", r.remaining(), " remain");
-                fail_at(Code::limit, place, "string ", i, " of key ", quoted{key}, " at offset ", at, " has ", n, " bytes, limit ", limits_.gguf_string_bytes);
+                    fail_at(Code::format, place, "truncated: string ", i, " of key ", quoted{key}, " at offset ", at, " has ", n,
+                            " bytes, ", r.remaining(), " remain");
+                fail_at(Code::limit, place, "string ", i, " of key ", quoted{key}, " at offset ", at, " has ", n, " bytes, limit ",
+                        limits_.gguf_string_bytes);
             }
             end += n;
             if (out_) {
@@ -198,7 +217,8 @@ private:
         Checked bytes = Checked(v.count_) * element_bytes(v.type_);
         uint64_t at = r.offset();
         if (bytes > Checked(r.remaining()))
-            fail_at(Code::format, {static_cast<int64_t>(at), 0, 0}, "truncated: key ", quoted{key}, " at offset ", at, " needs ", bytes, " bytes, ", r.remaining(), " remain");
+            fail_at(Code::format, {static_cast<int64_t>(at), 0, 0}, "truncated: key ", quoted{key}, " at offset ", at, " needs ", bytes,
+                    " bytes, ", r.remaining(), " remain");
         Checked padded = bytes.rounded_up(8);
         if (out_) {
             if (padded > Checked(numbers_.size())) changed();
@@ -231,14 +251,16 @@ private:
         for (size_t i = 0; i < b.size(); ++i)
             if (b[i] > std::byte{1}) {
                 uint64_t where = (Checked(at) + i).value();
-                fail_at(Code::format, {static_cast<int64_t>(where), 0, 0}, "key ", quoted{key}, " has a bool of ", static_cast<int>(b[i]), " at offset ", where, ", 0 and 1 are bools");
+                fail_at(Code::format, {static_cast<int64_t>(where), 0, 0}, "key ", quoted{key}, " has a bool of ", static_cast<int>(b[i]),
+                        " at offset ", where, ", 0 and 1 are bools");
             }
     }
 
     void set_alignment(const GgufValue &v, uint64_t at) {
         Place place{static_cast<int64_t>(at), 0, 0};
         if (v.is_array() || v.type() != GgufType::u32)
-            fail_at(Code::format, place, "key 'general.alignment' is ", v.is_array() ? "an array of " : "", gguf_type_name(v.type()), ", expected u32");
+            fail_at(Code::format, place, "key 'general.alignment' is ", v.is_array() ? "an array of " : "", gguf_type_name(v.type()),
+                    ", expected u32");
         uint64_t a = static_cast<uint64_t>(*v.integer());
         if (a < 8 || a > limits_.alignment_max || (a & (a - 1)))  // raw: a power-of-two test of a value that is at least 8
             fail_at(Code::format, place, "key 'general.alignment' is ", a, ", expected a power of two from 8 to ", limits_.alignment_max);
@@ -261,28 +283,33 @@ private:
         for (uint32_t i = 0; i < 4; ++i) {
             t.dims[i] = i < t.n_dims ? r.read<uint64_t>("a tensor's dimension") : 1;
             if (t.dims[i] == 0) fail_at(Code::format, place, "tensor ", quoted{t.name}, " has dimension ", i, " of 0");
-            if (t.dims[i] > limits_.dim) fail_at(Code::limit, place, "tensor ", quoted{t.name}, " has dimension ", i, " of ", t.dims[i], ", limit ", limits_.dim);
+            if (t.dims[i] > limits_.dim)
+                fail_at(Code::limit, place, "tensor ", quoted{t.name}, " has dimension ", i, " of ", t.dims[i], ", limit ", limits_.dim);
             elements *= t.dims[i];
         }
         int32_t type = r.read<int32_t>("a tensor's type");
         const DTypeInfo *info = dtype_info(type);
         if (!info) {
             if (const char *gone = dtype_removed_name(type))
-                fail_at(Code::unsupported, place, "tensor ", quoted{t.name}, " has type ", gone, " (", type, "), which was removed from the format: quantize it again");
+                fail_at(Code::unsupported, place, "tensor ", quoted{t.name}, " has type ", gone, " (", type,
+                        "), which was removed from the format: quantize it again");
             if (type == 9 || type == 15)
-                fail_at(Code::unsupported, place, "tensor ", quoted{t.name}, " has type ", type == 9 ? "Q8_1" : "Q8_K", ", an activation type");
+                fail_at(Code::unsupported, place, "tensor ", quoted{t.name}, " has type ", type == 9 ? "Q8_1" : "Q8_K",
+                        ", an activation type");
             fail_at(Code::format, place, "tensor ", quoted{t.name}, " has the unknown type ", type);
         }
         t.type = info->type;
         Checked block = info->block;
-        if (Checked(t.dims[0]) % block > Checked(0))
-            fail_at(Code::format, place, "tensor ", quoted{t.name}, " has rows of ", t.dims[0], ", type ", info->name, " needs a multiple of ", block);
+        if (Checked(t.dims[0]) % block != Checked(0))
+            fail_at(Code::format, place, "tensor ", quoted{t.name}, " has rows of ", t.dims[0], ", type ", info->name,
+                    " needs a multiple of ", block);
         Checked bytes = elements / block * info->block_bytes;
         t.bytes = bytes.value();
         t.offset = r.read<uint64_t>("a tensor's offset");
         // One place for each tensor, given by those before it: no gap, no overlap, no other order (as ggml has it).
-        if (Checked(t.offset) > expected_ || expected_ > Checked(t.offset))
-            fail_at(Code::format, place, "tensor ", quoted{t.name}, " has offset ", t.offset, ", the tensors before it end at ", expected_, " (alignment ", alignment_, ")");
+        if (Checked(t.offset) != expected_)
+            fail_at(Code::format, place, "tensor ", quoted{t.name}, " has offset ", t.offset, ", the tensors before it end at ", expected_,
+                    " (alignment ", alignment_, ")");
         last_end_ = Checked(t.offset) + bytes;
         expected_ = last_end_.rounded_up(alignment_);
         if (out_) out_->tensors_.push_back(t);
@@ -301,8 +328,10 @@ private:
     }
 
     void sort_names(Gguf &g) {
-        order(g.by_key_, g.entries_.size(), [&](uint32_t i) { return g.entries_[i].key; }, "key");
-        order(g.by_name_, g.tensors_.size(), [&](uint32_t i) { return g.tensors_[i].name; }, "tensor");
+        order(
+            g.by_key_, g.entries_.size(), [&](uint32_t i) { return g.entries_[i].key; }, "key");
+        order(
+            g.by_name_, g.tensors_.size(), [&](uint32_t i) { return g.tensors_[i].name; }, "tensor");
     }
     template <class Name>
     void order(Vector<uint32_t> &index, size_t n, Name name, const char *what) {
@@ -310,6 +339,7 @@ private:
         for (size_t i = 0; i < n; ++i) index[i] = static_cast<uint32_t>(i);
         std::sort(index.begin(), index.end(), [&](uint32_t a, uint32_t b) { return name(a) < name(b); });
         for (size_t i = 1; i < n; ++i)
+            // raw: i starts at 1
             if (name(index[i - 1]) == name(index[i])) fail(Code::format, what, " ", quoted{name(index[i])}, " stands in the file twice");
     }
 
@@ -332,6 +362,8 @@ private:
     char key_copy_[64] = {};
 };
 
-Owned<Gguf> Gguf::read(Memory &m, const Source &source, const Limits &limits, const Log &log) { return GgufParser(m, source, limits, log).run(); }
+Owned<Gguf> Gguf::read(Memory &m, const Source &source, const Limits &limits, const Log &log) {
+    return GgufParser(m, source, limits, log).run();
+}
 
 }  // namespace inlay::io

@@ -18,33 +18,47 @@
 namespace inlay::io {
 
 // The value types of the format, with its numbers.
-enum class GgufType : uint8_t { u8 = 0, i8 = 1, u16 = 2, i16 = 3, u32 = 4, i32 = 5, f32 = 6, boolean = 7, string = 8, array = 9, u64 = 10, i64 = 11, f64 = 12 };
+enum class GgufType : uint8_t {
+    u8 = 0,
+    i8 = 1,
+    u16 = 2,
+    i16 = 3,
+    u32 = 4,
+    i32 = 5,
+    f32 = 6,
+    boolean = 7,
+    string = 8,
+    array = 9,
+    u64 = 10,
+    i64 = 11,
+    f64 = 12
+};
 const char *gguf_type_name(GgufType t) noexcept;
 
 // One value: a scalar or an array of scalars or strings (arrays of arrays are refused). A view into its Gguf.
 class GgufValue {
 public:
     bool is_array() const noexcept { return array_; }
-    GgufType type() const noexcept { return type_; }              // of the scalar, or of the array's elements
-    uint64_t count() const noexcept { return count_; }            // 1 for a scalar
+    GgufType type() const noexcept { return type_; }    // of the scalar, or of the array's elements
+    uint64_t count() const noexcept { return count_; }  // 1 for a scalar
     bool is_string() const noexcept { return !array_ && type_ == GgufType::string; }
     bool is_string_array() const noexcept { return array_ && type_ == GgufType::string; }
-    bool is_integer() const noexcept;                             // elements are of an integer type (bool is not)
-    bool is_number() const noexcept;                              // integer or float type
+    bool is_integer() const noexcept;  // elements are of an integer type (bool is not)
+    bool is_number() const noexcept;   // integer or float type
 
     // Element i (0 for a scalar); i < count(). A u64 above INT64_MAX is nullopt; so is any type that is not an integer.
     std::optional<int64_t> integer(uint64_t i = 0) const noexcept;
-    double number(uint64_t i = 0) const noexcept;                 // integer or float types; else NaN
+    double number(uint64_t i = 0) const noexcept;  // integer or float types; else NaN
     bool boolean(uint64_t i = 0) const noexcept;
-    std::string_view string(uint64_t i = 0) const noexcept;       // raw bytes: tokens need not be valid UTF-8
+    std::string_view string(uint64_t i = 0) const noexcept;  // raw bytes: tokens need not be valid UTF-8
     // The elements of a number array as they lie in the block: type() must be T's. Empty otherwise.
     template <class T>
     std::span<const T> as() const noexcept;
 
 private:
     friend class GgufParser;
-    const std::byte *data_ = nullptr;       // numbers: the elements; strings: the text of all
-    const uint32_t *ends_ = nullptr;        // strings: where each ends in data_
+    const std::byte *data_ = nullptr;  // numbers: the elements; strings: the text of all
+    const uint32_t *ends_ = nullptr;   // strings: where each ends in data_
     uint64_t count_ = 0;
     GgufType type_ = GgufType::u8;
     bool array_ = false;
@@ -59,8 +73,8 @@ struct GgufTensor {
     std::string_view name;
     DType type;
     uint32_t n_dims;
-    uint64_t dims[4];   // ne order: dims[0] runs fastest; 1 beyond n_dims
-    uint64_t offset;    // from the start of the Source
+    uint64_t dims[4];  // ne order: dims[0] runs fastest; 1 beyond n_dims
+    uint64_t offset;   // from the start of the Source
     uint64_t bytes;
 };
 
@@ -72,9 +86,9 @@ public:
 
     uint32_t version() const noexcept { return version_; }
     uint64_t alignment() const noexcept { return alignment_; }
-    uint64_t data_offset() const noexcept { return data_offset_; }   // where tensor data begins
-    std::span<const GgufEntry> entries() const noexcept { return entries_; }  // file order
-    std::span<const GgufTensor> tensors() const noexcept { return tensors_; } // file order
+    uint64_t data_offset() const noexcept { return data_offset_; }             // where tensor data begins
+    std::span<const GgufEntry> entries() const noexcept { return entries_; }   // file order
+    std::span<const GgufTensor> tensors() const noexcept { return tensors_; }  // file order
     const GgufValue *find(std::string_view key) const noexcept;
     const GgufTensor *find_tensor(std::string_view name) const noexcept;
 
@@ -89,7 +103,8 @@ public:
     double need_double(std::string_view key) const;
     std::string_view need_string(std::string_view key) const;
 
-    explicit Gguf(Memory &m) : entries_(Alloc<GgufEntry>(m)), tensors_(Alloc<GgufTensor>(m)), by_key_(Alloc<uint32_t>(m)), by_name_(Alloc<uint32_t>(m)) {}
+    explicit Gguf(Memory &m)
+        : entries_(Alloc<GgufEntry>(m)), tensors_(Alloc<GgufTensor>(m)), by_key_(Alloc<uint32_t>(m)), by_name_(Alloc<uint32_t>(m)) {}
 
 private:
     friend class GgufParser;

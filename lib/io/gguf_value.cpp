@@ -15,15 +15,17 @@ const char *gguf_type_name(GgufType t) noexcept {
 
 bool GgufValue::is_integer() const noexcept {
     switch (type_) {
-    case GgufType::u8:
-    case GgufType::i8:
-    case GgufType::u16:
-    case GgufType::i16:
-    case GgufType::u32:
-    case GgufType::i32:
-    case GgufType::u64:
-    case GgufType::i64: return true;
-    default: return false;
+        case GgufType::u8:
+        case GgufType::i8:
+        case GgufType::u16:
+        case GgufType::i16:
+        case GgufType::u32:
+        case GgufType::i32:
+        case GgufType::u64:
+        case GgufType::i64:
+            return true;
+        default:
+            return false;
     }
 }
 
@@ -34,6 +36,7 @@ namespace {
 template <class T>
 T load(const std::byte *data, uint64_t i) noexcept {
     T v;
+    // raw: i < count, and count elements lie in the block
     std::memcpy(&v, data + i * sizeof(T), sizeof(T));
     return v;
 }
@@ -42,19 +45,27 @@ T load(const std::byte *data, uint64_t i) noexcept {
 
 std::optional<int64_t> GgufValue::integer(uint64_t i) const noexcept {
     switch (type_) {
-    case GgufType::u8: return load<uint8_t>(data_, i);
-    case GgufType::i8: return load<int8_t>(data_, i);
-    case GgufType::u16: return load<uint16_t>(data_, i);
-    case GgufType::i16: return load<int16_t>(data_, i);
-    case GgufType::u32: return load<uint32_t>(data_, i);
-    case GgufType::i32: return load<int32_t>(data_, i);
-    case GgufType::i64: return load<int64_t>(data_, i);
-    case GgufType::u64: {
-        uint64_t v = load<uint64_t>(data_, i);
-        if (v > static_cast<uint64_t>(INT64_MAX)) return std::nullopt;
-        return static_cast<int64_t>(v);
-    }
-    default: return std::nullopt;
+        case GgufType::u8:
+            return load<uint8_t>(data_, i);
+        case GgufType::i8:
+            return load<int8_t>(data_, i);
+        case GgufType::u16:
+            return load<uint16_t>(data_, i);
+        case GgufType::i16:
+            return load<int16_t>(data_, i);
+        case GgufType::u32:
+            return load<uint32_t>(data_, i);
+        case GgufType::i32:
+            return load<int32_t>(data_, i);
+        case GgufType::i64:
+            return load<int64_t>(data_, i);
+        case GgufType::u64: {
+            uint64_t v = load<uint64_t>(data_, i);
+            if (v > static_cast<uint64_t>(INT64_MAX)) return std::nullopt;
+            return static_cast<int64_t>(v);
+        }
+        default:
+            return std::nullopt;
     }
 }
 
@@ -70,7 +81,9 @@ bool GgufValue::boolean(uint64_t i) const noexcept { return type_ == GgufType::b
 
 std::string_view GgufValue::string(uint64_t i) const noexcept {
     if (type_ != GgufType::string) return {};
+    // raw: i is 0 in the other case; ends never fall, the parser summed them as Checked
     uint32_t from = i ? ends_[i - 1] : 0;
+    // raw: as above
     return {reinterpret_cast<const char *>(data_) + from, ends_[i] - from};
 }
 

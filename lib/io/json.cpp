@@ -46,14 +46,14 @@ void scan_structure(std::string_view text, uint32_t max_depth, std::string_view 
             for (;;) {
                 while (i < n && text[i] != '"' && text[i] != '\\') ++i;
                 if (i >= n)
-                    fail_at(Code::format, at_offset(open), "truncated: ", what, " ends at offset ", n, " inside the string that opened at ", open);
+                    fail_at(Code::format, at_offset(open), "truncated: ", what, " ends at offset ", n, " inside the string that opened at ",
+                            open);
                 if (text[i] == '"') break;
                 i += 2;
             }
         } else if (c == '[' || c == '{') {
             any = true;
-            if (++depth > max_depth)
-                fail_at(Code::limit, at_offset(i), what, " at offset ", i, " nests deeper than the limit ", max_depth);
+            if (++depth > max_depth) fail_at(Code::limit, at_offset(i), what, " at offset ", i, " nests deeper than the limit ", max_depth);
         } else if (c == ']' || c == '}') {
             if (depth-- == 0) fail_at(Code::format, at_offset(i), what, " at offset ", i, " closes a bracket that was never opened");
         } else if (c != ' ' && c != '\t' && c != '\n' && c != '\r') {
@@ -80,8 +80,10 @@ bool is_json_number(std::string_view t) noexcept {
         return i > from;
     };
     if (i < n && t[i] == '-') ++i;
-    if (i < n && t[i] == '0') ++i;
-    else if (!digits()) return false;
+    if (i < n && t[i] == '0')
+        ++i;
+    else if (!digits())
+        return false;
     if (i < n && t[i] == '.') {
         ++i;
         if (!digits()) return false;
@@ -110,8 +112,14 @@ bool has_surrogate(std::string_view s) noexcept {
 class JsonBuilder {
 public:
     JsonBuilder(Memory &m, Arena &arena, std::string_view text, const JsonLimits &limits, std::string_view what)
-        : arena_(arena), limits_(limits), what_(what), n_text_(text.size()), padded_(m, text.size() + 2 + simdjson::SIMDJSON_PADDING, 64, MemTag::scratch),
-          frames_(Alloc<Frame>(m, MemTag::scratch)), pending_(Alloc<JsonMember>(m, MemTag::scratch)), table_(Alloc<uint32_t>(m, MemTag::scratch)) {
+        : arena_(arena),
+          limits_(limits),
+          what_(what),
+          n_text_(text.size()),
+          padded_(m, text.size() + 2 + simdjson::SIMDJSON_PADDING, 64, MemTag::scratch),
+          frames_(Alloc<Frame>(m, MemTag::scratch)),
+          pending_(Alloc<JsonMember>(m, MemTag::scratch)),
+          table_(Alloc<uint32_t>(m, MemTag::scratch)) {
         // The text goes inside one pair of brackets: a root scalar, an empty text and trailing garbage then are
         // ordinary cases of "an array that must have exactly one item".
         char *p = padded_.as<char>();
@@ -191,50 +199,50 @@ private:
         std::string_view token = trim(v.raw_json_token());
         Json node;
         switch (token.empty() ? '\0' : token[0]) {
-        case '{': {
-            open_slots_push(key);
-            od::object o;
-            check(v.get_object().get(o));
-            od::object_iterator it;
-            check(o.begin().get(it));
-            push_object(it);
-            return;
-        }
-        case '[': {
-            open_slots_push(key);
-            od::array a;
-            check(v.get_array().get(a));
-            od::array_iterator it;
-            check(a.begin().get(it));
-            push_array(it);
-            return;
-        }
-        case '"': {
-            std::string_view s;
-            check(v.get_string().get(s));
-            s = keep(s);
-            node.kind_ = JsonKind::string;
-            node.text_ = s.data();
-            node.size_ = s.size();
-            break;
-        }
-        case 't':
-        case 'f':
-            if (token != "true" && token != "false") bad_token(token);
-            node.kind_ = JsonKind::boolean;
-            node.flag_ = token[0] == 't';
-            break;
-        case 'n':
-            if (token != "null") bad_token(token);
-            break;
-        default:
-            if (token.size() > limits_.number_chars && is_json_number(token))
-                fail_at(Code::limit, here(), what_, " has a number of ", token.size(), " characters, limit ", limits_.number_chars);
-            if (!is_json_number(token)) bad_token(token);
-            std::string_view kept = arena_.copy(token);
-            node.kind_ = JsonKind::number;
-            node.text_ = kept.data();
-            node.size_ = kept.size();
+            case '{': {
+                open_slots_push(key);
+                od::object o;
+                check(v.get_object().get(o));
+                od::object_iterator it;
+                check(o.begin().get(it));
+                push_object(it);
+                return;
+            }
+            case '[': {
+                open_slots_push(key);
+                od::array a;
+                check(v.get_array().get(a));
+                od::array_iterator it;
+                check(a.begin().get(it));
+                push_array(it);
+                return;
+            }
+            case '"': {
+                std::string_view s;
+                check(v.get_string().get(s));
+                s = keep(s);
+                node.kind_ = JsonKind::string;
+                node.text_ = s.data();
+                node.size_ = s.size();
+                break;
+            }
+            case 't':
+            case 'f':
+                if (token != "true" && token != "false") bad_token(token);
+                node.kind_ = JsonKind::boolean;
+                node.flag_ = token[0] == 't';
+                break;
+            case 'n':
+                if (token != "null") bad_token(token);
+                break;
+            default:
+                if (token.size() > limits_.number_chars && is_json_number(token))
+                    fail_at(Code::limit, here(), what_, " has a number of ", token.size(), " characters, limit ", limits_.number_chars);
+                if (!is_json_number(token)) bad_token(token);
+                std::string_view kept = arena_.copy(token);
+                node.kind_ = JsonKind::number;
+                node.text_ = kept.data();
+                node.size_ = kept.size();
         }
         pending_.push_back({key, node});
     }
@@ -284,14 +292,17 @@ private:
             size_t same = kept;
             if (hashed) {
                 size_t slot = probe(m, m[i].key);
-                if (table_[slot]) same = table_[slot] - 1;
-                else table_[slot] = static_cast<uint32_t>(kept + 1);
+                if (table_[slot])
+                    same = table_[slot] - 1;
+                else
+                    table_[slot] = static_cast<uint32_t>(kept + 1);
             } else {
                 for (size_t j = 0; j < kept && same == kept; ++j)
                     if (m[j].key == m[i].key) same = j;
             }
             if (same < kept) {
-                if (limits_.refuse_duplicates) fail_at(Code::format, here(), what_, " has the key ", quoted{m[i].key}, " twice in one object");
+                if (limits_.refuse_duplicates)
+                    fail_at(Code::format, here(), what_, " has the key ", quoted{m[i].key}, " twice in one object");
                 m[same].value = m[i].value;
             } else {
                 m[kept++] = m[i];
@@ -305,7 +316,7 @@ private:
     }
 
     size_t probe(const JsonMember *m, std::string_view key) const noexcept {
-        size_t mask = table_.size() - 1, slot = SeededHash{}(key) & mask;
+        size_t mask = table_.size() - 1, slot = SeededHash{}(key)&mask;
         while (table_[slot] && m[table_[slot] - 1].key != key) slot = (slot + 1) & mask;
         return slot;
     }
@@ -341,16 +352,20 @@ private:
             size_t i = 0;
             bool inside = false;
             for (; i < text.size(); ++i) {
-                if (text[i] == '"') inside = !inside;
-                else if (inside && text[i] == '\\') ++i;
-                else if (inside && static_cast<unsigned char>(text[i]) < 0x20) break;
+                if (text[i] == '"')
+                    inside = !inside;
+                else if (inside && text[i] == '\\')
+                    ++i;
+                else if (inside && static_cast<unsigned char>(text[i]) < 0x20)
+                    break;
             }
             fail_at(Code::format, at_offset(i), what_, " at offset ", i, " has a control character inside a string");
         }
-        const char *why = e == simdjson::STRING_ERROR                   ? "a string has a broken escape"
-                          : e == simdjson::CAPACITY                     ? "the text is too long"
-                          : e == simdjson::INCOMPLETE_ARRAY_OR_OBJECT   ? "brackets do not match"
-                                                                        : "the structure is broken (a missing comma, colon, quote or bracket)";
+        const char *why = e == simdjson::STRING_ERROR ? "a string has a broken escape"
+                          : e == simdjson::CAPACITY   ? "the text is too long"
+                          : e == simdjson::INCOMPLETE_ARRAY_OR_OBJECT
+                              ? "brackets do not match"
+                              : "the structure is broken (a missing comma, colon, quote or bracket)";
         Place where = here();
         fail_at(e == simdjson::CAPACITY ? Code::limit : Code::format, where, what_, " near offset ", where.offset, ": ", why);
     }
@@ -397,7 +412,7 @@ const Json *Json::find(std::string_view key) const noexcept {
     }
     const uint32_t *table = reinterpret_cast<const uint32_t *>(members_ + size_);
     size_t mask = table_size(size_) - 1;
-    for (size_t slot = SeededHash{}(key) & mask; table[slot]; slot = (slot + 1) & mask)
+    for (size_t slot = SeededHash{}(key)&mask; table[slot]; slot = (slot + 1) & mask)
         if (members_[table[slot] - 1].key == key) return &members_[table[slot] - 1].value;
     return nullptr;
 }

@@ -31,14 +31,14 @@ public:
 
     // Unchecked by kind: ask first, or use the get_* helpers below, which fail with the key's name.
     bool boolean() const noexcept { return flag_; }
-    std::string_view string() const noexcept { return {text_, size_}; }        // decoded UTF-8, may hold NUL
-    std::string_view number_text() const noexcept { return {text_, size_}; }   // the token as written: "1.0", "-7", "1e3"
-    bool is_integer() const noexcept;                                          // a token without '.', 'e', 'E'
-    std::optional<int64_t> integer() const noexcept;                           // integer token that fits
-    double number() const noexcept;                                            // nearest double (inf if too large)
-    std::span<const Json> items() const noexcept { return {items_, size_}; }            // array
-    inline std::span<const JsonMember> members() const noexcept;                         // object, in text order
-    const Json *find(std::string_view key) const noexcept;                     // object member or null
+    std::string_view string() const noexcept { return {text_, size_}; }       // decoded UTF-8, may hold NUL
+    std::string_view number_text() const noexcept { return {text_, size_}; }  // the token as written: "1.0", "-7", "1e3"
+    bool is_integer() const noexcept;                                         // a token without '.', 'e', 'E'
+    std::optional<int64_t> integer() const noexcept;                          // integer token that fits
+    double number() const noexcept;                                           // nearest double (inf if too large)
+    std::span<const Json> items() const noexcept { return {items_, size_}; }  // array
+    inline std::span<const JsonMember> members() const noexcept;              // object, in text order
+    const Json *find(std::string_view key) const noexcept;                    // object member or null
     // find(), where a member that is JSON null counts as absent (Hugging Face configs write "rope_scaling": null).
     const Json *get(std::string_view key) const noexcept;
 
@@ -64,7 +64,7 @@ std::span<const JsonMember> Json::members() const noexcept { return {members_, s
 struct JsonLimits {
     uint64_t bytes = 8u << 20;
     uint32_t depth = 64;
-    uint64_t values = 64u << 20;   // nodes in all
+    uint64_t values = 64u << 20;  // nodes in all
     uint32_t number_chars = 1024;
     // Default: duplicate keys are FORMAT. Request paths that must accept them (last wins) clear this.
     bool refuse_duplicates = true;

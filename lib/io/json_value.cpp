@@ -13,12 +13,18 @@ namespace {
 
 const char *kind_name(JsonKind k) noexcept {
     switch (k) {
-    case JsonKind::null: return "null";
-    case JsonKind::boolean: return "a boolean";
-    case JsonKind::number: return "a number";
-    case JsonKind::string: return "a string";
-    case JsonKind::array: return "an array";
-    case JsonKind::object: return "an object";
+        case JsonKind::null:
+            return "null";
+        case JsonKind::boolean:
+            return "a boolean";
+        case JsonKind::number:
+            return "a number";
+        case JsonKind::string:
+            return "a string";
+        case JsonKind::array:
+            return "an array";
+        case JsonKind::object:
+            return "an object";
     }
     return "?";
 }
@@ -30,10 +36,14 @@ double out_of_range(std::string_view t) noexcept {
     bool seen = false, fraction = false;
     size_t i = negative ? 1 : 0;
     for (; i < t.size() && t[i] != 'e' && t[i] != 'E'; ++i) {
-        if (t[i] == '.') fraction = true;
-        else if (!seen && t[i] != '0') seen = true, lead = fraction ? lead - 1 : 0;
-        else if (seen && !fraction) ++lead;
-        else if (!seen && fraction) --lead;
+        if (t[i] == '.')
+            fraction = true;
+        else if (!seen && t[i] != '0')
+            seen = true, lead = fraction ? lead - 1 : 0;
+        else if (seen && !fraction)
+            ++lead;
+        else if (!seen && fraction)
+            --lead;
     }
     if (i < t.size()) {
         bool minus = t[i + 1] == '-';
@@ -145,17 +155,31 @@ void append_json_string(String &out, std::string_view s) {
         } else {
             flush(i);
             switch (c) {
-            case '"': out.append("\\\""); break;
-            case '\\': out.append("\\\\"); break;
-            case '\n': out.append("\\n"); break;
-            case '\r': out.append("\\r"); break;
-            case '\t': out.append("\\t"); break;
-            case '\b': out.append("\\b"); break;
-            case '\f': out.append("\\f"); break;
-            default:
-                out.append("\\u00");
-                out.push_back(hex[c >> 4]);
-                out.push_back(hex[c & 15]);
+                case '"':
+                    out.append("\\\"");
+                    break;
+                case '\\':
+                    out.append("\\\\");
+                    break;
+                case '\n':
+                    out.append("\\n");
+                    break;
+                case '\r':
+                    out.append("\\r");
+                    break;
+                case '\t':
+                    out.append("\\t");
+                    break;
+                case '\b':
+                    out.append("\\b");
+                    break;
+                case '\f':
+                    out.append("\\f");
+                    break;
+                default:
+                    out.append("\\u00");
+                    out.push_back(hex[c >> 4]);
+                    out.push_back(hex[c & 15]);
             }
         }
         run = ++i;

@@ -30,7 +30,9 @@ inline const char *looks_like(std::string_view head) noexcept {
         {"\x1F\x8B"sv, "a gzip archive"},
         {"7z\xBC\xAF"sv, "a 7z archive"},
         {"\x28\xB5\x2F\xFD"sv, "a zstd archive"},
-        {"\x7F" "ELF"sv, "an ELF program"},
+        {"\x7F"
+         "ELF"sv,
+         "an ELF program"},
         {"MZ"sv, "a Windows program"},
         {"%PDF"sv, "a PDF document"},
         {"version https://git-lfs"sv, "a Git LFS pointer: the file itself was not fetched"},

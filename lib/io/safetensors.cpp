@@ -20,11 +20,11 @@ struct StType {
     DType dtype;
 };
 constexpr StType types[] = {
-    {"F32", 32, DType::f32},      {"F16", 16, DType::f16},        {"BF16", 16, DType::bf16},        {"F64", 64, DType::f64},
-    {"I8", 8, DType::i8},         {"I16", 16, DType::i16},        {"I32", 32, DType::i32},          {"I64", 64, DType::i64},
-    {"BOOL", 8, kForeignDType},   {"U8", 8, kForeignDType},       {"U16", 16, kForeignDType},       {"U32", 32, kForeignDType},
-    {"U64", 64, kForeignDType},   {"F8_E4M3", 8, kForeignDType},  {"F8_E5M2", 8, kForeignDType},    {"F8_E8M0", 8, kForeignDType},
-    {"F4", 4, kForeignDType},     {"F6_E2M3", 6, kForeignDType},  {"F6_E3M2", 6, kForeignDType},
+    {"F32", 32, DType::f32},    {"F16", 16, DType::f16},       {"BF16", 16, DType::bf16},     {"F64", 64, DType::f64},
+    {"I8", 8, DType::i8},       {"I16", 16, DType::i16},       {"I32", 32, DType::i32},       {"I64", 64, DType::i64},
+    {"BOOL", 8, kForeignDType}, {"U8", 8, kForeignDType},      {"U16", 16, kForeignDType},    {"U32", 32, kForeignDType},
+    {"U64", 64, kForeignDType}, {"F8_E4M3", 8, kForeignDType}, {"F8_E5M2", 8, kForeignDType}, {"F8_E8M0", 8, kForeignDType},
+    {"F4", 4, kForeignDType},   {"F6_E2M3", 6, kForeignDType}, {"F6_E3M2", 6, kForeignDType},
 };
 
 // Longer names are no names. The field names and types of the header are far below.
@@ -34,11 +34,18 @@ constexpr uint64_t kMaxSkipDepth = 64;  // skip_value recurses; a host's larger 
 class StParser {
 public:
     StParser(Memory &m, const Source &source, uint32_t source_id, const Limits &limits, Arena &names, Vector<TensorInfo> &out)
-        : memory_(m), source_(source), source_id_(source_id), limits_(limits), names_(names), out_(out), window_(Alloc<std::byte>(m, MemTag::scratch)) {}
+        : memory_(m),
+          source_(source),
+          source_id_(source_id),
+          limits_(limits),
+          names_(names),
+          out_(out),
+          window_(Alloc<std::byte>(m, MemTag::scratch)) {}
 
     void run() {
         std::byte head[8];
-        if (source_.size() < sizeof head) fail(Code::format, "truncated: a safetensors file of ", source_.size(), " bytes, its header starts at offset 8");
+        if (source_.size() < sizeof head)
+            fail(Code::format, "truncated: a safetensors file of ", source_.size(), " bytes, its header starts at offset 8");
         source_.read_at(0, head);
         std::memcpy(&header_bytes_, head, sizeof head);
         Checked room = Checked(source_.size()) - sizeof head;
@@ -53,9 +60,10 @@ public:
         data_offset_ = (Checked(sizeof head) + header_bytes_).value();
         window_.resize(header_bytes_ < kWindow ? static_cast<size_t>(header_bytes_) : kWindow);
         pass();
-        if (Checked(sum_) > Checked(data_bytes_) || Checked(data_bytes_) > sum_) {
+        if (sum_ != Checked(data_bytes_)) {
             if (last_end_ > data_bytes_)
-                fail(Code::format, "truncated: tensor data ends at offset ", Checked(data_offset_) + last_end_, ", the file has ", source_.size(), " bytes");
+                fail(Code::format, "truncated: tensor data ends at offset ", Checked(data_offset_) + last_end_, ", the file has ",
+                     source_.size(), " bytes");
             fail(Code::format, "the tensors have ", sum_, " bytes in all, the data ", data_bytes_, ": they do not tile it");
         }
         size_t first = out_.size(), need = (Checked(first) + n_tensors_).size();
@@ -111,7 +119,8 @@ private:
         uint32_t depth = 0;
         while (peek() == '[') {
             next();
-            if (++depth > limits_.st_json_depth) fail_at(Code::limit, here(), "the header nests deeper than the limit ", limits_.st_json_depth);
+            if (++depth > limits_.st_json_depth)
+                fail_at(Code::limit, here(), "the header nests deeper than the limit ", limits_.st_json_depth);
         }
         fail_at(Code::format, {8, 0, 0}, "the header does not start with '{'");
     }
@@ -163,11 +172,14 @@ private:
         Checked elements = 1;
         for (uint32_t i = 0; i < t.n_dims; ++i) elements *= t.shape[i];
         Checked bits = elements * type->bits;
-        if (bits % 8 > Checked(0)) fail_at(Code::format, place, "tensor ", quoted{name}, " has ", elements, " elements of ", type->bits, " bits, no whole number of bytes");
+        if (bits % 8 != Checked(0))
+            fail_at(Code::format, place, "tensor ", quoted{name}, " has ", elements, " elements of ", type->bits,
+                    " bits, no whole number of bytes");
         Checked bytes = bits / 8;
-        if (range[0] > range[1]) fail_at(Code::format, place, "tensor ", quoted{name}, " has data_offsets [", range[0], ", ", range[1], "] in wrong order");
+        if (range[0] > range[1])
+            fail_at(Code::format, place, "tensor ", quoted{name}, " has data_offsets [", range[0], ", ", range[1], "] in wrong order");
         Checked span = Checked(range[1]) - range[0];
-        if (span > bytes || bytes > span)
+        if (span != bytes)
             fail_at(Code::format, place, "tensor ", quoted{name}, " has ", span, " bytes of data, its shape and type need ", bytes);
         sum_ += bytes;
         if (range[1] > last_end_) last_end_ = range[1];
@@ -181,7 +193,9 @@ private:
         out_.push_back(t);
     }
 
-    void twice(std::string_view name, std::string_view field) { fail_at(Code::format, here(), "tensor ", quoted{name}, " has ", quoted{field}, " twice"); }
+    void twice(std::string_view name, std::string_view field) {
+        fail_at(Code::format, here(), "tensor ", quoted{name}, " has ", quoted{field}, " twice");
+    }
 
     const StType *dtype(std::string_view name) {
         if (peek() != '"') fail_at(Code::format, here(), "tensor ", quoted{name}, " has a dtype that is not a string");
@@ -205,8 +219,10 @@ private:
         for (;;) {
             space();
             uint64_t d = integer("a shape");
-            if (t.n_dims == TensorInfo::max_dims) fail_at(Code::limit, here(), "tensor ", quoted{t.name}, " has more than ", TensorInfo::max_dims, " dimensions");
-            if (d > limits_.dim) fail_at(Code::limit, here(), "tensor ", quoted{t.name}, " has a dimension of ", d, ", limit ", limits_.dim);
+            if (t.n_dims == TensorInfo::max_dims)
+                fail_at(Code::limit, here(), "tensor ", quoted{t.name}, " has more than ", TensorInfo::max_dims, " dimensions");
+            if (d > limits_.dim)
+                fail_at(Code::limit, here(), "tensor ", quoted{t.name}, " has a dimension of ", d, ", limit ", limits_.dim);
             t.shape[t.n_dims++] = d;
             space();
             int c = next();
@@ -258,11 +274,13 @@ private:
         bool wide = false;
         while (peek() >= '0' && peek() <= '9') {
             uint64_t d = static_cast<uint64_t>(next() - '0');
-            if (++digits > limits_.number_chars) fail_at(Code::limit, here(), what, " has a number of more than ", limits_.number_chars, " digits");
+            if (++digits > limits_.number_chars)
+                fail_at(Code::limit, here(), what, " has a number of more than ", limits_.number_chars, " digits");
             wide = wide || __builtin_mul_overflow(v, uint64_t{10}, &v) || __builtin_add_overflow(v, d, &v);
         }
         int c = peek();
-        if (digits == 0 || c == '.' || c == 'e' || c == 'E') fail_at(Code::format, here(), what, " at offset ", here().offset, " has something that is not a whole number of 0 or more");
+        if (digits == 0 || c == '.' || c == 'e' || c == 'E')
+            fail_at(Code::format, here(), what, " at offset ", here().offset, " has something that is not a whole number of 0 or more");
         if (wide) fail_at(Code::format, here(), what, " at offset ", here().offset, " has a number beyond 64 bits");
         if (first == '0' && digits > 1) fail_at(Code::format, here(), what, " at offset ", here().offset, " has a number with a leading 0");
         return v;
@@ -270,7 +288,8 @@ private:
 
     // A value of a field that we do not know: any JSON within the depth limit.
     void skip_value(uint32_t depth) {
-        if (depth > limits_.st_json_depth || depth > kMaxSkipDepth) fail_at(Code::limit, here(), "the header nests deeper than the limit ", limits_.st_json_depth);
+        if (depth > limits_.st_json_depth || depth > kMaxSkipDepth)
+            fail_at(Code::limit, here(), "the header nests deeper than the limit ", limits_.st_json_depth);
         int c = peek();
         if (c == '"') {
             skip_string();
@@ -290,6 +309,7 @@ private:
                     expect(':', "after a key");
                     space();
                 }
+                // raw: depth was held to its limit above
                 skip_value(depth + 1);
                 space();
                 int end = next();
@@ -308,12 +328,14 @@ private:
         int c;
         while ((c = peek()) >= 0 && c != ',' && c != '}' && c != ']' && c != ' ' && c != '\t' && c != '\n' && c != '\r') {
             if (n < sizeof word) word[n] = static_cast<char>(c);
-            if (++n > limits_.number_chars) fail_at(Code::limit, here(), "the header has a value of more than ", limits_.number_chars, " characters");
+            if (++n > limits_.number_chars)
+                fail_at(Code::limit, here(), "the header has a value of more than ", limits_.number_chars, " characters");
             next();
         }
         std::string_view s(word, n < sizeof word ? n : sizeof word);
         if (s == "true" || s == "false" || s == "null") return;
-        if (s.empty() || s.find_first_not_of("0123456789+-.eE") != std::string_view::npos || s[0] == '+' || s[0] == '.' || s[0] == 'e' || s[0] == 'E')
+        if (s.empty() || s.find_first_not_of("0123456789+-.eE") != std::string_view::npos || s[0] == '+' || s[0] == '.' || s[0] == 'e' ||
+            s[0] == 'E')
             fail_at(Code::format, here(), "the header has ", quoted{s}, " where a value must stand");
     }
 
@@ -321,8 +343,10 @@ private:
     void string(char *out, size_t room, size_t &size, bool cut = false) {
         size = 0;
         read_string([&](char c) {
-            if (size < room) out[size++] = c;
-            else if (!cut) fail_at(Code::limit, here(), "the header has a name longer than ", room, " bytes");
+            if (size < room)
+                out[size++] = c;
+            else if (!cut)
+                fail_at(Code::limit, here(), "the header has a name longer than ", room, " bytes");
         });
     }
     void skip_string() {
@@ -375,12 +399,16 @@ private:
             if (next() != '\\' || next() != 'u') lone();
             uint32_t v = hex4();
             if (v < 0xDC00 || v > 0xDFFF) lone();
+            // raw: both halves were held to their ranges of 10 bits
             u = 0x10000 + ((u - 0xD800) << 10) + (v - 0xDC00);
         }
         if (u < 0x80) return put(static_cast<char>(u));
-        if (u < 0x800) put(static_cast<char>(0xC0 | u >> 6));
-        else if (u < 0x10000) put(static_cast<char>(0xE0 | u >> 12));
-        else put(static_cast<char>(0xF0 | u >> 18)), put(static_cast<char>(0x80 | (u >> 12 & 0x3F)));
+        if (u < 0x800)
+            put(static_cast<char>(0xC0 | u >> 6));
+        else if (u < 0x10000)
+            put(static_cast<char>(0xE0 | u >> 12));
+        else
+            put(static_cast<char>(0xF0 | u >> 18)), put(static_cast<char>(0x80 | (u >> 12 & 0x3F)));
         if (u >= 0x800) put(static_cast<char>(0x80 | (u >> 6 & 0x3F)));
         put(static_cast<char>(0x80 | (u & 0x3F)));
     }
@@ -397,14 +425,18 @@ private:
     }
 
     void check_tiling(size_t first) {
-        if (out_.size() - first != n_tensors_) fail(Code::io, "the file changed while it was read");
-        auto begin = out_.begin() + static_cast<std::ptrdiff_t>(first), end = out_.end();
+        if (Checked(out_.size()) != Checked(first) + n_tensors_) fail(Code::io, "the file changed while it was read");
+        // raw: out_ ends with them, as was just asked
+        auto begin = out_.end() - static_cast<std::ptrdiff_t>(n_tensors_), end = out_.end();
         // Empty tensors sort before the one that starts where they stand, so their order in the header cannot matter.
-        std::sort(begin, end, [](const TensorInfo &a, const TensorInfo &b) { return a.offset != b.offset ? a.offset < b.offset : a.bytes != b.bytes ? a.bytes < b.bytes : a.name < b.name; });
+        std::sort(begin, end, [](const TensorInfo &a, const TensorInfo &b) {
+            return a.offset != b.offset ? a.offset < b.offset : a.bytes != b.bytes ? a.bytes < b.bytes : a.name < b.name;
+        });
         Checked at = data_offset_;
         for (auto t = begin; t != end; ++t) {
-            if (Checked(t->offset) > at || at > Checked(t->offset))
-                fail(Code::format, "tensor ", quoted{t->name}, " starts at data offset ", Checked(t->offset) - data_offset_, ", the one before it ends at ", at - data_offset_);
+            if (Checked(t->offset) != at)
+                fail(Code::format, "tensor ", quoted{t->name}, " starts at data offset ", Checked(t->offset) - data_offset_,
+                     ", the one before it ends at ", at - data_offset_);
             at = Checked(t->offset) + t->bytes;
         }
         if (at > Checked(source_.size())) fail(Code::io, "the file changed while it was read");
@@ -413,13 +445,17 @@ private:
         for (size_t i = 0; i < n_tensors_; ++i) index[i] = static_cast<uint32_t>(i);
         std::sort(index.begin(), index.end(), [&](uint32_t a, uint32_t b) { return begin[a].name < begin[b].name; });
         for (size_t i = 1; i < n_tensors_; ++i)
-            if (begin[index[i - 1]].name == begin[index[i]].name) fail(Code::format, "tensor ", quoted{begin[index[i]].name}, " stands in the header twice");
+            // raw: i starts at 1
+            if (begin[index[i - 1]].name == begin[index[i]].name)
+                fail(Code::format, "tensor ", quoted{begin[index[i]].name}, " stands in the header twice");
     }
 
     // Characters.
     int peek() {
         if (pos_ >= header_bytes_) return -1;
+        // raw: the window starts at or before pos_
         if (pos_ - window_from_ >= window_have_) refill();
+        // raw: the window starts at or before pos_
         return static_cast<unsigned char>(window_[static_cast<size_t>(pos_ - window_from_)]);
     }
     int next() {
@@ -429,6 +465,7 @@ private:
     }
     void refill() {
         window_from_ = pos_;
+        // raw: peek() asks for pos_ < header_bytes_
         uint64_t left = header_bytes_ - pos_;
         window_have_ = left < window_.size() ? left : window_.size();
         source_.read_at((Checked(8) + pos_).value(), {window_.data(), static_cast<size_t>(window_have_)});
@@ -441,7 +478,8 @@ private:
         if (c == want) return;
         if (c < 0) cut();
         char got = static_cast<char>(c);
-        fail_at(Code::format, here(), "the header at offset ", here().offset, " has ", quoted{{&got, 1}}, ", expected '", want, "' ", where);
+        fail_at(Code::format, here(), "the header at offset ", here().offset, " has ", quoted{{&got, 1}}, ", expected '", want, "' ",
+                where);
     }
     [[noreturn]] void broken(int c, const char *want) {
         if (c < 0) cut();
@@ -452,6 +490,7 @@ private:
     [[noreturn]] void not_text() { fail_at(Code::format, here(), "the header at offset ", here().offset, " is not valid UTF-8"); }
     [[noreturn]] void lone() { fail_at(Code::format, here(), "the header at offset ", here().offset, " has an unpaired surrogate escape"); }
     // The byte that was read last.
+    // raw: pos_ is at most the header's 100 MB
     Place here() const { return {static_cast<int64_t>(pos_ ? 7 + pos_ : 8), 0, 0}; }
 
     Memory &memory_;

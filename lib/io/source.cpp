@@ -11,6 +11,7 @@ namespace inlay::io {
 
 void Source::read_at(uint64_t offset, std::span<std::byte> out) const {
     if (out.empty()) return;
+    // raw: the left side asks for offset <= size_
     if (offset > size_ || out.size() > size_ - offset)
         fail_at(Code::format, {static_cast<int64_t>(offset & INT64_MAX), 0, 0}, "truncated: ", out.size(), " bytes at offset ", offset,
                 " are needed, the file has ", size_);
@@ -18,7 +19,10 @@ void Source::read_at(uint64_t offset, std::span<std::byte> out) const {
     while (done < out.size()) {
         uint64_t at = (Checked(offset) + Checked(done)).value();
         size_t n = read_some(at, out.subspan(done));
-        if (n == 0) fail_at(Code::format, {static_cast<int64_t>(at), 0, 0}, "truncated: the data ends at offset ", at, ", its size was given as ", size_);
+        if (n == 0)
+            fail_at(Code::format, {static_cast<int64_t>(at), 0, 0}, "truncated: the data ends at offset ", at, ", its size was given as ",
+                    size_);
+        // raw: read_some() returns at most what remains of out
         done += n;
     }
 }
@@ -32,6 +36,7 @@ public:
 
 private:
     size_t read_some(uint64_t offset, std::span<std::byte> out) const override {
+        // raw: read_at() held the range to size()
         std::memcpy(out.data(), bytes_.data() + offset, out.size());
         return out.size();
     }
@@ -41,7 +46,8 @@ private:
 // What the host's reader returned, as a count that may be trusted.
 size_t host_count(int64_t got, size_t asked, uint64_t offset) {
     if (got < 0) fail(Code::io, "the host's read of ", asked, " bytes at offset ", offset, " failed with ", got);
-    if (static_cast<uint64_t>(got) > asked) fail(Code::io, "the host's read at offset ", offset, " returned ", got, " bytes, ", asked, " were asked for");
+    if (static_cast<uint64_t>(got) > asked)
+        fail(Code::io, "the host's read at offset ", offset, " returned ", got, " bytes, ", asked, " were asked for");
     return static_cast<size_t>(got);
 }
 
@@ -84,6 +90,7 @@ bool is_device_name(std::string_view name) noexcept {
     auto is = [&](std::string_view word) {
         if (name.size() < word.size()) return false;
         for (size_t i = 0; i < word.size(); ++i)
+            // raw: a letter
             if ((name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]) != word[i]) return false;
         return true;
     };
@@ -123,14 +130,21 @@ String join_path(Memory &m, std::string_view folder, std::string_view name) {
 
 void check_plain_name(std::string_view name, std::string_view what) {
     const char *why = nullptr;
-    if (name.empty()) why = "is empty";
-    else if (name.size() > 255) why = "is longer than 255 bytes";
-    else if (name == "." || name == "..") why = "is not a file";
-    else if (utf8_valid_prefix(name) != name.size()) why = "is not valid UTF-8";
-    else if (is_device_name(name)) why = "is a device name";
+    if (name.empty())
+        why = "is empty";
+    else if (name.size() > 255)
+        why = "is longer than 255 bytes";
+    else if (name == "." || name == "..")
+        why = "is not a file";
+    else if (utf8_valid_prefix(name) != name.size())
+        why = "is not valid UTF-8";
+    else if (is_device_name(name))
+        why = "is a device name";
     for (char c : name.substr(0, 256)) {
-        if (c == '/' || c == '\\' || c == ':') why = "is a path, not a plain file name";
-        else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) why = "has a control character";
+        if (c == '/' || c == '\\' || c == ':')
+            why = "is a path, not a plain file name";
+        else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+            why = "has a control character";
     }
     if (why) fail(Code::invalid_argument, what, " ", quoted{name}, " ", why);
 }

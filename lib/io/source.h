@@ -55,8 +55,8 @@ enum class OpenMode : uint8_t {
     map,   // opt-in: a file that shrinks, or a disk error, is a signal in the host. Falls back to read under FileHooks
 };
 
-Owned<Source> memory_source(Memory &m, std::span<const std::byte> bytes);                     // borrows the bytes
-Owned<Source> fd_source(Memory &m, int fd, uint64_t offset, uint64_t length);                 // borrows the descriptor
+Owned<Source> memory_source(Memory &m, std::span<const std::byte> bytes);      // borrows the bytes
+Owned<Source> fd_source(Memory &m, int fd, uint64_t offset, uint64_t length);  // borrows the descriptor
 Owned<Source> host_source(Memory &m, const ReadHooks &hooks, uint64_t size);
 
 class FileSystem {

@@ -20,20 +20,34 @@ namespace {
 // strerror() reads the locale, and these are the reasons that occur.
 const char *reason(int e) noexcept {
     switch (e) {
-    case EACCES: return "permission denied";
-    case EPERM: return "not permitted";
-    case EIO: return "input/output error";
-    case EMFILE: return "too many open files in this process";
-    case ENFILE: return "too many open files in the system";
-    case ELOOP: return "too many links";
-    case ENAMETOOLONG: return "the name is too long";
-    case ENOMEM: return "out of memory";
-    case EISDIR: return "it is a folder";
-    case ENXIO: return "it is a device or socket";
-    case EBADF: return "the descriptor is not open for reading";
-    case ESTALE: return "the file handle is stale";
-    case EOVERFLOW: return "the file is too large";
-    default: return nullptr;
+        case EACCES:
+            return "permission denied";
+        case EPERM:
+            return "not permitted";
+        case EIO:
+            return "input/output error";
+        case EMFILE:
+            return "too many open files in this process";
+        case ENFILE:
+            return "too many open files in the system";
+        case ELOOP:
+            return "too many links";
+        case ENAMETOOLONG:
+            return "the name is too long";
+        case ENOMEM:
+            return "out of memory";
+        case EISDIR:
+            return "it is a folder";
+        case ENXIO:
+            return "it is a device or socket";
+        case EBADF:
+            return "the descriptor is not open for reading";
+        case ESTALE:
+            return "the file handle is stale";
+        case EOVERFLOW:
+            return "the file is too large";
+        default:
+            return nullptr;
     }
 }
 
@@ -46,7 +60,11 @@ const char *reason(int e) noexcept {
 
 void check_regular(mode_t mode, std::string_view path) {
     if (S_ISREG(mode)) return;
-    const char *what = S_ISDIR(mode) ? "a folder" : S_ISFIFO(mode) ? "a FIFO" : S_ISSOCK(mode) ? "a socket" : S_ISLNK(mode) ? "a link" : "a device";
+    const char *what = S_ISDIR(mode)    ? "a folder"
+                       : S_ISFIFO(mode) ? "a FIFO"
+                       : S_ISSOCK(mode) ? "a socket"
+                       : S_ISLNK(mode)  ? "a link"
+                                        : "a device";
     fail(Code::invalid_argument, quoted{path}, " is ", what, ", a regular file is needed");
 }
 
@@ -131,6 +149,7 @@ public:
 
 private:
     size_t read_some(uint64_t offset, std::span<std::byte> out) const override {
+        // raw: read_at() held the range to size()
         std::memcpy(out.data(), data_ + offset, out.size());
         return out.size();
     }
@@ -152,6 +171,7 @@ private:
 // The path as the system takes it: ended by NUL, and none inside.
 String system_path(Memory &m, std::string_view path) {
     if (path.empty()) fail(Code::invalid_argument, "the path is empty");
+    // raw: a constant
     if (path.size() >= PATH_MAX) fail(Code::invalid_argument, "the path has ", path.size(), " bytes, limit ", PATH_MAX - 1);
     if (path.find('\0') != std::string_view::npos) fail(Code::invalid_argument, "the path ", quoted{path}, " holds a NUL");
     return make_string(m, path);
@@ -167,6 +187,7 @@ Owned<Source> wrap(Memory &m, Descriptor fd, std::string_view path, OpenMode mod
 Owned<Source> fd_source(Memory &m, int fd, uint64_t offset, uint64_t length) {
     if (fd < 0) fail(Code::invalid_argument, "file descriptor ", fd, " is negative");
     uint64_t have = file_size(fd, "the descriptor");
+    // raw: the left side asks for offset <= have
     if (offset > have || length > have - offset)
         fail(Code::format, "truncated: the range of ", length, " bytes at offset ", offset, " ends beyond the file's ", have, " bytes");
     return make_owned<RangeSource>(m, fd, offset, length);

@@ -21,14 +21,15 @@ public:
     }
 
     uint64_t offset() const noexcept { return at_; }
+    // raw: at_ never passes end_: need() stands before every move
     uint64_t remaining() const noexcept { return end_ - at_; }
 
     template <class T>
-        requires std::is_arithmetic_v<T>
-    T read(const char *what) {
+    requires std::is_arithmetic_v<T> T read(const char *what) {
         static_assert(std::endian::native == std::endian::little, "big-endian hosts need a byte swap here");
         T v;
         std::memcpy(&v, peek(sizeof(T), what), sizeof(T));
+        // raw: need() asked
         at_ += sizeof(T);
         return v;
     }
@@ -36,11 +37,13 @@ public:
     std::string_view text(Checked n, const char *what) {
         require(n <= Checked(window_bytes), "a view of ", n, " bytes is larger than the window");
         const std::byte *p = peek(n.value(), what);
+        // raw: need() asked
         at_ += n.value();
         return {reinterpret_cast<const char *>(p), n.size()};
     }
     void skip(Checked n, const char *what) {
         need(n.value(), what);
+        // raw: need() asked
         at_ += n.value();
     }
     void read_into(std::span<std::byte> out, const char *what) {
@@ -50,17 +53,21 @@ public:
         } else {
             source_.read_at(at_, out);
         }
+        // raw: need() asked
         at_ += out.size();
     }
 
 private:
     void need(uint64_t n, const char *what) const {
         if (n > remaining())
-            fail_at(Code::format, {static_cast<int64_t>(at_), 0, 0}, "truncated: ", what, " at offset ", at_, " needs ", n, " bytes, ", remaining(), " remain");
+            fail_at(Code::format, {static_cast<int64_t>(at_), 0, 0}, "truncated: ", what, " at offset ", at_, " needs ", n, " bytes, ",
+                    remaining(), " remain");
     }
     const std::byte *peek(uint64_t n, const char *what) {
         need(n, what);
+        // raw: need() asked
         if (!all_.empty()) return all_.data() + at_;
+        // raw: each difference follows the comparison that keeps it from being negative
         if (at_ < from_ || at_ - from_ > filled_ || filled_ - (at_ - from_) < n) {
             from_ = at_;
             filled_ = window_.size() < remaining() ? window_.size() : static_cast<size_t>(remaining());
@@ -69,6 +76,7 @@ private:
             source_.read_at(from_, {window_.data(), want});
             filled_ = want;
         }
+        // raw: inside the window, as just compared or just filled
         return window_.data() + (at_ - from_);
     }
 

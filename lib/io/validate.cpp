@@ -32,8 +32,10 @@ public:
             report(e, "file");
             return std::move(found_);
         }
-        if (w->gguf()) metadata(*w->gguf());
-        else side_files(*w);
+        if (w->gguf())
+            metadata(*w->gguf());
+        else
+            side_files(*w);
         weights(*w);
         return std::move(found_);
     }
@@ -43,9 +45,12 @@ private:
     void add(const Message &where, const Parts &...parts) {
         if (found_.size() > max_) return;
         Message what;
-        if (found_.size() == max_) what << "there are more problems, " << max_ << " are shown";
-        else (void)(what << ... << parts);
-        found_.push_back({make_string(memory_, found_.size() == max_ ? std::string_view("file") : where.view()), make_string(memory_, what.view())});
+        if (found_.size() == max_)
+            what << "there are more problems, " << max_ << " are shown";
+        else
+            (void)(what << ... << parts);
+        found_.push_back(
+            {make_string(memory_, found_.size() == max_ ? std::string_view("file") : where.view()), make_string(memory_, what.view())});
     }
     template <class... Parts>
     static Message place(const Parts &...parts) {
@@ -54,8 +59,10 @@ private:
         return m;
     }
     void report(const Error &e, const char *file) {
-        if (e.place().offset >= 0) add(place("offset ", e.place().offset), e.text());
-        else add(place(file), e.text());
+        if (e.place().offset >= 0)
+            add(place("offset ", e.place().offset), e.text());
+        else
+            add(place(file), e.text());
     }
 
     void metadata(const Gguf &g) {
@@ -96,8 +103,10 @@ private:
                 add(place(name), e.text());
             }
         }
-        if (!w.config()) add(place("config.json"), "is missing");
-        else if (w.tensors().empty()) add(place("folder"), "holds no model.safetensors and no index of shards");
+        if (!w.config())
+            add(place("config.json"), "is missing");
+        else if (w.tensors().empty())
+            add(place("folder"), "holds no model.safetensors and no index of shards");
     }
 
     void weights(const WeightsFile &w) {
@@ -107,12 +116,14 @@ private:
             const DTypeInfo *info = dtype_info(t.dtype);
             size_t block = info ? static_cast<size_t>(info->block_bytes) : 1;
             // Whole blocks near 1 MiB: few calls, and small enough to stay in cache.
+            // raw: rounds 1 MiB down to whole blocks
             size_t piece = std::max<size_t>(block, (1u << 20) / block * block);
             Buffer buffer(memory_, t.bytes < piece ? static_cast<size_t>(t.bytes) : piece, 64, MemTag::scratch);
             bool sound = true;
             for (Checked at = 0; at < Checked(t.bytes);) {
                 Checked n = std::min(Checked(t.bytes) - at, Checked(buffer.size()));
-                if (progress_.tick && !progress_.tick(progress_.user, static_cast<double>(done.value()) / static_cast<double>(total.value())))
+                if (progress_.tick &&
+                    !progress_.tick(progress_.user, static_cast<double>(done.value()) / static_cast<double>(total.value())))
                     fail(Code::cancelled, "validation was cancelled");
                 std::span<std::byte> bytes(buffer.data(), n.size());
                 try {
@@ -143,9 +154,12 @@ private:
         auto bad = first_not_finite(t.dtype, bytes);
         if (!bad) return true;
         const DTypeInfo *info = dtype_info(t.dtype);
-        Checked index = at / block + *bad;
-        if (info->block == 1) add(place("tensor ", quoted{t.name}), "numeric: element ", index, " of type ", info->name, " is NaN or infinite");
-        else add(place("tensor ", quoted{t.name}), "numeric: block ", index, " of type ", info->name, " has a scale that is NaN or infinite");
+        Checked index = at / block + Checked(*bad);
+        if (info->block == 1)
+            add(place("tensor ", quoted{t.name}), "numeric: element ", index, " of type ", info->name, " is NaN or infinite");
+        else
+            add(place("tensor ", quoted{t.name}), "numeric: block ", index, " of type ", info->name,
+                " has a scale that is NaN or infinite");
         return false;
     }
 

@@ -9,11 +9,19 @@
 namespace inlay::io {
 
 WeightsFile::WeightsFile(Memory &m, Kind kind, const Limits &limits)
-    : memory_(&m), kind_(kind), limits_(limits), folder_(m), sources_(Alloc<Owned<Source>>(m)), ggufs_(Alloc<Owned<Gguf>>(m)), names_(m),
-      tensors_(Alloc<TensorInfo>(m)), by_name_(Alloc<uint32_t>(m)) {}
+    : memory_(&m),
+      kind_(kind),
+      limits_(limits),
+      folder_(m),
+      sources_(Alloc<Owned<Source>>(m)),
+      ggufs_(Alloc<Owned<Gguf>>(m)),
+      names_(m),
+      tensors_(Alloc<TensorInfo>(m)),
+      by_name_(Alloc<uint32_t>(m)) {}
 
 const TensorInfo *WeightsFile::find(std::string_view name) const noexcept {
-    auto it = std::lower_bound(by_name_.begin(), by_name_.end(), name, [&](uint32_t i, std::string_view n) { return tensors_[i].name < n; });
+    auto it =
+        std::lower_bound(by_name_.begin(), by_name_.end(), name, [&](uint32_t i, std::string_view n) { return tensors_[i].name < n; });
     return it != by_name_.end() && tensors_[*it].name == name ? &tensors_[*it] : nullptr;
 }
 
@@ -65,8 +73,10 @@ Vector<ChatTemplate> WeightsFile::chat_templates() const {
         for (const GgufEntry &e : g->entries()) {
             if (!e.key.starts_with(prefix) || !e.value.is_string() || out.size() >= max_templates) continue;
             std::string_view rest = e.key.substr(prefix.size());
-            if (rest.empty()) add_template(*memory_, out, "default", e.value.string());
-            else if (rest.size() > 1 && rest[0] == '.') add_template(*memory_, out, rest.substr(1), e.value.string());
+            if (rest.empty())
+                add_template(*memory_, out, "default", e.value.string());
+            else if (rest.size() > 1 && rest[0] == '.')
+                add_template(*memory_, out, rest.substr(1), e.value.string());
         }
         return out;
     }
@@ -81,7 +91,8 @@ Vector<ChatTemplate> WeightsFile::chat_templates() const {
     if (t && t->is_array())
         for (const Json &item : t->items()) {
             const Json *name = item.get("name"), *text = item.get("template");
-            if (name && text && name->is_string() && text->is_string() && out.size() < max_templates) add_template(*memory_, out, name->string(), text->string());
+            if (name && text && name->is_string() && text->is_string() && out.size() < max_templates)
+                add_template(*memory_, out, name->string(), text->string());
         }
     return out;
 }

@@ -68,7 +68,7 @@ private:
     Arena names_;                // folder: names live here
     std::optional<JsonDocument> config_;
     Vector<TensorInfo> tensors_;
-    Vector<uint32_t> by_name_;   // order by name
+    Vector<uint32_t> by_name_;  // order by name
 };
 
 // `path`: a .gguf file (any one of its splits), or a folder. `files` must outlive the result.

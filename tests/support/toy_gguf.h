@@ -45,7 +45,7 @@ struct ToyFile {
 class ToyGguf {
 public:
     uint32_t version = 3;
-    uint64_t alignment = 32;  // how data is laid out; a key "general.alignment" is the caller's to add
+    uint64_t alignment = 32;                  // how data is laid out; a key "general.alignment" is the caller's to add
     int64_t extra_tensors = 0, extra_kv = 0;  // added to the declared counts
 
     template <class T>
@@ -108,7 +108,8 @@ public:
                         put(at + ".item[" + std::to_string(i) + "].len", static_cast<uint64_t>(e.texts[i].size()));
                         f.bytes += e.texts[i];
                     }
-                else field(f, at + ".items", e.raw);
+                else
+                    field(f, at + ".items", e.raw);
             } else if (e.type == 8) {
                 put(at + ".value.len", static_cast<uint64_t>(e.texts[0].size()));
                 field(f, at + ".value", e.texts[0]);
@@ -180,14 +181,35 @@ public:
     static std::vector<int> scale_offsets(inlay::DType t) {
         using D = inlay::DType;
         switch (t) {
-        case D::q4_1: case D::q5_1: case D::q4_k: case D::q5_k: return {0, 2};
-        case D::q2_k: return {80, 82};
-        case D::q3_k: return {108};
-        case D::q6_k: return {208};
-        case D::tq1_0: return {52};
-        case D::tq2_0: return {64};
-        case D::q4_0: case D::q5_0: case D::q8_0: case D::iq2_xxs: case D::iq2_xs: case D::iq3_xxs: case D::iq1_s: case D::iq4_nl: case D::iq3_s: case D::iq2_s: case D::iq4_xs: return {0};
-        default: return {};
+            case D::q4_1:
+            case D::q5_1:
+            case D::q4_k:
+            case D::q5_k:
+                return {0, 2};
+            case D::q2_k:
+                return {80, 82};
+            case D::q3_k:
+                return {108};
+            case D::q6_k:
+                return {208};
+            case D::tq1_0:
+                return {52};
+            case D::tq2_0:
+                return {64};
+            case D::q4_0:
+            case D::q5_0:
+            case D::q8_0:
+            case D::iq2_xxs:
+            case D::iq2_xs:
+            case D::iq3_xxs:
+            case D::iq1_s:
+            case D::iq4_nl:
+            case D::iq3_s:
+            case D::iq2_s:
+            case D::iq4_xs:
+                return {0};
+            default:
+                return {};
         }
     }
 
@@ -241,29 +263,46 @@ private:
 // base.gguf of the catalogue: a llama of 2 layers, 64 wide, 4 heads (2 for keys and values), 512 tokens.
 inline ToyGguf toy_base(inlay::DType weights = inlay::DType::f32) {
     ToyGguf g;
-    g.kv("general.architecture", "llama").kv("general.name", "toy").kv("llama.block_count", uint32_t{2}).kv("llama.context_length", uint32_t{128});
-    g.kv("llama.embedding_length", uint32_t{64}).kv("llama.feed_forward_length", uint32_t{128}).kv("llama.attention.head_count", uint32_t{4});
-    g.kv("llama.attention.head_count_kv", uint32_t{2}).kv("llama.attention.layer_norm_rms_epsilon", 1e-5f).kv("llama.rope.freq_base", 10000.0f);
+    g.kv("general.architecture", "llama")
+        .kv("general.name", "toy")
+        .kv("llama.block_count", uint32_t{2})
+        .kv("llama.context_length", uint32_t{128});
+    g.kv("llama.embedding_length", uint32_t{64})
+        .kv("llama.feed_forward_length", uint32_t{128})
+        .kv("llama.attention.head_count", uint32_t{4});
+    g.kv("llama.attention.head_count_kv", uint32_t{2})
+        .kv("llama.attention.layer_norm_rms_epsilon", 1e-5f)
+        .kv("llama.rope.freq_base", 10000.0f);
     g.kv("llama.vocab_size", uint32_t{512}).kv("tokenizer.ggml.model", "llama").kv("tokenizer.ggml.add_bos_token", true);
     // <unk> <s> </s>, 256 byte tokens, then pieces of letters.
     std::vector<std::string> tokens = {"<unk>", "<s>", "</s>"};
     std::vector<float> scores = {0, 0, 0};
     std::vector<int32_t> types = {2, 3, 3};
     static const char hex[] = "0123456789ABCDEF";
-    for (int b = 0; b < 256; ++b) tokens.push_back(std::string("<0x") + hex[b >> 4] + hex[b & 15] + ">"), scores.push_back(0), types.push_back(6);
+    for (int b = 0; b < 256; ++b)
+        tokens.push_back(std::string("<0x") + hex[b >> 4] + hex[b & 15] + ">"), scores.push_back(0), types.push_back(6);
     for (int i = 0; tokens.size() < 512; ++i) {
-        std::string s = i < 26 ? std::string(1, static_cast<char>('a' + i)) : std::string("\xE2\x96\x81") + static_cast<char>('a' + i % 26) + (i < 52 ? "" : std::to_string(i));
+        std::string s = i < 26 ? std::string(1, static_cast<char>('a' + i))
+                               : std::string("\xE2\x96\x81") + static_cast<char>('a' + i % 26) + (i < 52 ? "" : std::to_string(i));
         tokens.push_back(s), scores.push_back(-static_cast<float>(i)), types.push_back(1);
     }
     g.array("tokenizer.ggml.tokens", tokens).array("tokenizer.ggml.scores", scores).array("tokenizer.ggml.token_type", types);
-    g.kv("tokenizer.ggml.bos_token_id", uint32_t{1}).kv("tokenizer.ggml.eos_token_id", uint32_t{2}).kv("tokenizer.ggml.unknown_token_id", uint32_t{0});
+    g.kv("tokenizer.ggml.bos_token_id", uint32_t{1})
+        .kv("tokenizer.ggml.eos_token_id", uint32_t{2})
+        .kv("tokenizer.ggml.unknown_token_id", uint32_t{0});
     using D = inlay::DType;
     g.tensor("token_embd.weight", weights, {64, 512});
     for (int i = 0; i < 2; ++i) {
         std::string p = "blk." + std::to_string(i) + ".";
-        g.tensor(p + "attn_norm.weight", D::f32, {64}).tensor(p + "attn_q.weight", weights, {64, 64}).tensor(p + "attn_k.weight", weights, {64, 32});
-        g.tensor(p + "attn_v.weight", weights, {64, 32}).tensor(p + "attn_output.weight", weights, {64, 64}).tensor(p + "ffn_norm.weight", D::f32, {64});
-        g.tensor(p + "ffn_gate.weight", weights, {64, 128}).tensor(p + "ffn_up.weight", weights, {64, 128}).tensor(p + "ffn_down.weight", weights, {128, 64});
+        g.tensor(p + "attn_norm.weight", D::f32, {64})
+            .tensor(p + "attn_q.weight", weights, {64, 64})
+            .tensor(p + "attn_k.weight", weights, {64, 32});
+        g.tensor(p + "attn_v.weight", weights, {64, 32})
+            .tensor(p + "attn_output.weight", weights, {64, 64})
+            .tensor(p + "ffn_norm.weight", D::f32, {64});
+        g.tensor(p + "ffn_gate.weight", weights, {64, 128})
+            .tensor(p + "ffn_up.weight", weights, {64, 128})
+            .tensor(p + "ffn_down.weight", weights, {128, 64});
     }
     g.tensor("output_norm.weight", D::f32, {64}).tensor("output.weight", weights, {64, 512});
     return g;
@@ -274,6 +313,8 @@ inline std::string toy_safetensors(const std::string &header, const std::string 
     std::string out(reinterpret_cast<const char *>(&declared), 8);
     return out + header + data;
 }
-inline std::string toy_safetensors(const std::string &header, const std::string &data) { return toy_safetensors(header, data, header.size()); }
+inline std::string toy_safetensors(const std::string &header, const std::string &data) {
+    return toy_safetensors(header, data, header.size());
+}
 
 }  // namespace inlay_test

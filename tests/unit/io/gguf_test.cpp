@@ -103,14 +103,18 @@ TEST_CASE("gguf: every weight type opens, version 2 too, and a file without tens
 
 TEST_CASE("gguf: prefixes and cut data are truncated (G-01 G-03 G-04)") {
     ToyGguf small;
-    small.kv("general.architecture", "llama").array("k", std::vector<std::string>{"a", "bc"}).tensor("w", DType::q8_0, {64, 4}).tensor("v", DType::f32, {8});
+    small.kv("general.architecture", "llama")
+        .array("k", std::vector<std::string>{"a", "bc"})
+        .tensor("w", DType::q8_0, {64, 4})
+        .tensor("v", DType::f32, {8});
     ToyFile f = small.build();
     for (size_t n = 0; n < f.bytes.size(); ++n) {
         auto o = open_bytes(f.bytes.substr(0, n));
         CHECK_MESSAGE(o.truncated(), n << " " << o.text);
     }
     std::string base = toy_base().build().bytes;
-    for (size_t cut : {size_t{1}, size_t{31}, size_t{32}, size_t{4096}, base.size() / 2}) CHECK(open_bytes(base.substr(0, base.size() - cut)).truncated());
+    for (size_t cut : {size_t{1}, size_t{31}, size_t{32}, size_t{4096}, base.size() / 2})
+        CHECK(open_bytes(base.substr(0, base.size() - cut)).truncated());
 }
 
 TEST_CASE("gguf: other files are named (G-05), versions refused (G-06)") {
@@ -118,8 +122,17 @@ TEST_CASE("gguf: other files are named (G-05), versions refused (G-06)") {
         const char *magic;
         size_t n;
         const char *says;
-    } cases[] = {{"FUGG", 4, "big-endian"}, {"gguf", 4, "lower case"}, {"GGJT", 4, "GGJT"}, {"GGLA", 4, "GGLA"}, {"\x89PNG\r\n", 6, "PNG"},
-                 {"PK\x03\x04", 4, "ZIP"},  {"\x7f" "ELF", 4, "ELF"},  {"{\"a\":1}", 7, "JSON"}, {"version https://git-lfs.github.com", 34, "LFS"}};
+    } cases[] = {{"FUGG", 4, "big-endian"},
+                 {"gguf", 4, "lower case"},
+                 {"GGJT", 4, "GGJT"},
+                 {"GGLA", 4, "GGLA"},
+                 {"\x89PNG\r\n", 6, "PNG"},
+                 {"PK\x03\x04", 4, "ZIP"},
+                 {"\x7f"
+                  "ELF",
+                  4, "ELF"},
+                 {"{\"a\":1}", 7, "JSON"},
+                 {"version https://git-lfs.github.com", 34, "LFS"}};
     for (auto &c : cases) {
         auto o = open_bytes(std::string(c.magic, c.n) + std::string(100, '\1'));
         CHECK(o.code == Code::format);
@@ -171,7 +184,9 @@ TEST_CASE("gguf: keys (G-11 G-12 G-14)") {
     CHECK(broken(len, rest).truncated());
     CHECK(broken(len, 65'536).code == Code::limit);
     CHECK(open_bytes("GGUF" + u32(3) + u64(0) + u64(1) + u64(0) + u32(7) + '\1').code == Code::format);
-    auto with_key = [](const std::string &key) { return open_bytes(ToyGguf().kv(key, true).kv("pad", std::string(70'000, 'x')).build().bytes); };
+    auto with_key = [](const std::string &key) {
+        return open_bytes(ToyGguf().kv(key, true).kv("pad", std::string(70'000, 'x')).build().bytes);
+    };
     CHECK(with_key(std::string(65'535, 'k')).code == Code::ok);
     CHECK(with_key(std::string(65'536, 'k')).code == Code::limit);
     CHECK(with_key(std::string("a\0b", 3)).code == Code::format);
@@ -248,7 +263,9 @@ TEST_CASE("gguf: alignment (G-25 G-27)") {
 }
 
 TEST_CASE("gguf: shapes and types (G-30 G-32 G-33 G-35 G-36)") {
-    auto one = [](DType type, std::vector<uint64_t> dims) { return open_bytes(ToyGguf().tensor("t", type, std::move(dims), std::string(4096, 'x')).build().bytes); };
+    auto one = [](DType type, std::vector<uint64_t> dims) {
+        return open_bytes(ToyGguf().tensor("t", type, std::move(dims), std::string(4096, 'x')).build().bytes);
+    };
     CHECK(one(DType::f32, {0}).code == Code::format);
     CHECK(one(DType::f32, {64, 0}).code == Code::format);
     CHECK(one(DType::f32, {}).code == Code::format);
@@ -270,7 +287,8 @@ TEST_CASE("gguf: shapes and types (G-30 G-32 G-33 G-35 G-36)") {
 
 TEST_CASE("gguf: offsets (G-37 G-39 G-40)") {
     ToyFile f = toy_base().build();
-    for (uint64_t v : {uint64_t{1}, uint64_t{33}, UINT64_MAX, UINT64_MAX - 31, static_cast<uint64_t>(f.bytes.size() - f.data_offset), uint64_t{1} << 63})
+    for (uint64_t v :
+         {uint64_t{1}, uint64_t{33}, UINT64_MAX, UINT64_MAX - 31, static_cast<uint64_t>(f.bytes.size() - f.data_offset), uint64_t{1} << 63})
         CHECK(broken("tensor:blk.0.attn_q.weight.offset", v).code == Code::format);
     // Two entries change places: their offsets stand in another order.
     ToyFile g = ToyGguf().tensor("aa", DType::f32, {8}).tensor("bb", DType::f32, {8}).build();
@@ -281,7 +299,8 @@ TEST_CASE("gguf: offsets (G-37 G-39 G-40)") {
     CHECK(hole.peak < (1u << 20));
     CHECK(open_bytes(f.bytes + "x").code == Code::ok);
     std::string log;
-    Log sink([](void *user, int32_t, const char *text, size_t n) { static_cast<std::string *>(user)->append(text, n); }, &log, LogLevel::info);
+    Log sink([](void *user, int32_t, const char *text, size_t n) { static_cast<std::string *>(user)->append(text, n); }, &log,
+             LogLevel::info);
     outcome_of([&](Memory &m) {
         std::string more = f.bytes + "x";
         open_gguf(m, memory_source(m, as_bytes(more)), {}, sink);
@@ -307,14 +326,18 @@ TEST_CASE("gguf: tensor names (G-41)") {
 
 TEST_CASE("gguf: every numeric field at every odd value (G-47)") {
     ToyGguf small;
-    small.kv("general.architecture", "llama").kv("general.alignment", uint32_t{32}).array("k", std::vector<std::string>{"a", "bc"}).array("f", std::vector<float>{1, 2});
+    small.kv("general.architecture", "llama")
+        .kv("general.alignment", uint32_t{32})
+        .array("k", std::vector<std::string>{"a", "bc"})
+        .array("f", std::vector<float>{1, 2});
     small.tensor("w", DType::q8_0, {64, 4}).tensor("v", DType::f32, {8});
     ToyFile f = small.build();
     uint64_t size = f.bytes.size();
     size_t refused = 0;
     for (auto &[name, field] : f.fields) {
         if (field.bytes != 4 && field.bytes != 8) continue;
-        for (uint64_t v : {uint64_t{0}, uint64_t{1}, UINT64_MAX, UINT64_MAX - 1, uint64_t{1} << 63, uint64_t{1} << 31, size, size + 1, size - 1})
+        for (uint64_t v :
+             {uint64_t{0}, uint64_t{1}, UINT64_MAX, UINT64_MAX - 1, uint64_t{1} << 63, uint64_t{1} << 31, size, size + 1, size - 1})
             refused += open_bytes(ToyFile(f).set(name, v).bytes).code != Code::ok;
     }
     CHECK(refused > 100);
@@ -322,7 +345,10 @@ TEST_CASE("gguf: every numeric field at every odd value (G-47)") {
 
 TEST_CASE("gguf: flipped bits and random damage end in a status (G-46)") {
     ToyGguf small;
-    small.kv("general.architecture", "llama").kv("general.alignment", uint32_t{32}).array("k", std::vector<std::string>{"a", "bc", ""}).array("b", std::vector<bool>{});
+    small.kv("general.architecture", "llama")
+        .kv("general.alignment", uint32_t{32})
+        .array("k", std::vector<std::string>{"a", "bc", ""})
+        .array("b", std::vector<bool>{});
     small.tensor("w", DType::q8_0, {64, 4}).tensor("v", DType::f32, {8}).tensor("u", DType::q6_k, {256, 2});
     std::string s = small.build().bytes;
     for (size_t i = 0; i < 400; ++i)  // the head of this file and a little of its data
@@ -336,11 +362,17 @@ TEST_CASE("gguf: flipped bits and random damage end in a status (G-46)") {
         std::string t = s;
         size_t o = rnd() % 400;
         switch (rnd() % 4) {
-        case 0: t.resize(rnd() % t.size()); break;
-        case 1: t.erase(o, 1 + rnd() % 64); break;
-        case 2: t.insert(o, std::string(1 + rnd() % 64, static_cast<char>(rnd()))); break;
-        default:
-            for (int k = 0; k < 6; ++k) t[rnd() % 400] = static_cast<char>(rnd());
+            case 0:
+                t.resize(rnd() % t.size());
+                break;
+            case 1:
+                t.erase(o, 1 + rnd() % 64);
+                break;
+            case 2:
+                t.insert(o, std::string(1 + rnd() % 64, static_cast<char>(rnd())));
+                break;
+            default:
+                for (int k = 0; k < 6; ++k) t[rnd() % 400] = static_cast<char>(rnd());
         }
         auto o2 = open_bytes(t);
         CHECK(o2.peak < (16u << 20));
@@ -352,7 +384,9 @@ TEST_CASE("gguf: splits are one checkpoint, and contradictions are named") {
     auto part = [](int no, int count, int total, std::vector<std::string> names) {
         ToyGguf g;
         if (no == 0) g.kv("general.architecture", "llama");
-        g.kv("split.no", static_cast<uint16_t>(no)).kv("split.count", static_cast<uint16_t>(count)).kv("split.tensors.count", int32_t{total});
+        g.kv("split.no", static_cast<uint16_t>(no))
+            .kv("split.count", static_cast<uint16_t>(count))
+            .kv("split.tensors.count", int32_t{total});
         for (auto &n : names) g.tensor(n, DType::f32, {8});
         return g.build().bytes;
     };

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "io/json.h"
+
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <string>
-
-#include "io/json.h"
 
 using namespace inlay;
 using namespace inlay::io;
@@ -34,7 +34,8 @@ bool truncated(const Outcome &o) { return o.code == Code::format && o.text.start
 
 TEST_CASE("json: a tree keeps order, number tokens and decoded strings") {
     Memory m;
-    auto doc = JsonDocument::parse(m, R"( {"z": [1, -2.50, 18446744073709551616, 1e3], "a": {"k": "\u00e9\n\ud83d\ude00\u0000x"}, "t": true, "n": null, "":""} )", {});
+    auto doc = JsonDocument::parse(
+        m, R"( {"z": [1, -2.50, 18446744073709551616, 1e3], "a": {"k": "\u00e9\n\ud83d\ude00\u0000x"}, "t": true, "n": null, "":""} )", {});
     const Json &r = doc.root();
     REQUIRE(r.is_object());
     REQUIRE(r.members().size() == 5);
@@ -63,15 +64,54 @@ TEST_CASE("json: root scalars, and trailing text is refused") {
     CHECK(JsonDocument::parse(m, " \"a\" ", {}).root().string() == "a");
     CHECK(JsonDocument::parse(m, "null", {}).root().is_null());
     CHECK(JsonDocument::parse(m, "[]", {}).root().items().empty());
-    for (const char *bad : {"1,2", "1 2", "{} {}", "[] x", "\"a\" \"b\"", "{},", "]", "[1]]", "1]", "1],[2", "nul", "truex", "True", "{}\x01"})
+    for (const char *bad :
+         {"1,2", "1 2", "{} {}", "[] x", "\"a\" \"b\"", "{},", "]", "[1]]", "1]", "1],[2", "nul", "truex", "True", "{}\x01"})
         CHECK_MESSAGE(outcome(bad).code == Code::format, bad);
 }
 
 TEST_CASE("json: broken grammar is FORMAT") {
-    for (const char *bad : {"[007]", "[NaN]", "[+1]", "[1.]", "[.5]", "[1e]", "[-]", "[0x10]", "[1_0]", "[--1]", "[Infinity]", "[01]", "[-01]", "[1,]", "[,1]", "[,]",
-                            "[1 2]", "{\"a\" 1}", "{\"a\":}", "{\"a\":1,}", "{,}", "{1:2}", "{\"a\":1 \"b\":2}", "[1}", "{\"a\":1]", "{a:1}", "['a']", "[\"\\x\"]",
-                            "[\"\\u12g4\"]", "[\"a\nb\"]", "[tru]", "[:]", "{\"a\"::1}", "[\"\\ud800\"]", "[\"\\udc00\"]", "[\"\\ud800\\u0041\"]", "{\"\\udfff\":1}",
-                            "[\"\xff\"]", "[\"\xC0\xAF\"]", "[\"\xED\xA0\x80\"]", "\xEF\xBB\xBF{}", "[1]/**/"}) {
+    for (const char *bad : {"[007]",
+                            "[NaN]",
+                            "[+1]",
+                            "[1.]",
+                            "[.5]",
+                            "[1e]",
+                            "[-]",
+                            "[0x10]",
+                            "[1_0]",
+                            "[--1]",
+                            "[Infinity]",
+                            "[01]",
+                            "[-01]",
+                            "[1,]",
+                            "[,1]",
+                            "[,]",
+                            "[1 2]",
+                            "{\"a\" 1}",
+                            "{\"a\":}",
+                            "{\"a\":1,}",
+                            "{,}",
+                            "{1:2}",
+                            "{\"a\":1 \"b\":2}",
+                            "[1}",
+                            "{\"a\":1]",
+                            "{a:1}",
+                            "['a']",
+                            "[\"\\x\"]",
+                            "[\"\\u12g4\"]",
+                            "[\"a\nb\"]",
+                            "[tru]",
+                            "[:]",
+                            "{\"a\"::1}",
+                            "[\"\\ud800\"]",
+                            "[\"\\udc00\"]",
+                            "[\"\\ud800\\u0041\"]",
+                            "{\"\\udfff\":1}",
+                            "[\"\xff\"]",
+                            "[\"\xC0\xAF\"]",
+                            "[\"\xED\xA0\x80\"]",
+                            "\xEF\xBB\xBF{}",
+                            "[1]/**/"}) {
         auto o = outcome(bad);
         CHECK_MESSAGE(o.code == Code::format, bad);
     }

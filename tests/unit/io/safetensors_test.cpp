@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rows S of the catalogue: the safetensors container and the folder around it.
+#include "io/safetensors.h"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <random>
 
-#include "io/safetensors.h"
 #include "io_support.h"
 #include "support/toy_gguf.h"
 
@@ -23,7 +24,9 @@ Outcome read_bytes(const std::string &s, const Limits &limits = {}) {
         read_safetensors(m, source, 0, limits, names, out);
     });
 }
-Outcome header(const std::string &h, size_t data = 0, const Limits &limits = {}) { return read_bytes(toy_safetensors(h, std::string(data, 'd')), limits); }
+Outcome header(const std::string &h, size_t data = 0, const Limits &limits = {}) {
+    return read_bytes(toy_safetensors(h, std::string(data, 'd')), limits);
+}
 std::string entry(const std::string &name, const std::string &dtype, const std::string &shape, const std::string &offsets) {
     return "\"" + name + "\":{\"dtype\":" + dtype + ",\"shape\":" + shape + ",\"data_offsets\":" + offsets + "}";
 }
@@ -36,7 +39,8 @@ Outcome with_dtype(const std::string &t, const std::string &s = "[4]", const std
 }  // namespace
 
 TEST_CASE("safetensors: what is written is read, in the order of the data") {
-    std::string h = R"({"__metadata__":{"format":"pt","n":"é\n"}, "b\u0062\u00e9" : {"shape":[2,3],"dtype":"F16","data_offsets":[4,16],"extra":[1,{"x":null}]},
+    std::string h =
+        R"({"__metadata__":{"format":"pt","n":"é\n"}, "b\u0062\u00e9" : {"shape":[2,3],"dtype":"F16","data_offsets":[4,16],"extra":[1,{"x":null}]},
         "a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}   )";
     std::string file = toy_safetensors(h, "0123456789abcdef");
     Memory m;
@@ -90,7 +94,10 @@ TEST_CASE("safetensors: hostile headers of 100 MB cost a window (S-04 S-17)") {
     CHECK(with_shape("[" + std::string(10'000'000, '1') + "]").code == Code::limit);
     auto deep = [](int n) {
         Limits l;
-        return header("{\"a\":{\"x\":" + std::string(n, '[') + std::string(n, ']') + ",\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", 0, l).code;
+        return header("{\"a\":{\"x\":" + std::string(n, '[') + std::string(n, ']') +
+                          ",\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}",
+                      0, l)
+            .code;
     };
     CHECK(deep(5) == Code::ok);
     CHECK(deep(6) == Code::ok);  // 2 + 6 = the limit of 8
@@ -99,29 +106,55 @@ TEST_CASE("safetensors: hostile headers of 100 MB cost a window (S-04 S-17)") {
 
 TEST_CASE("safetensors: form of the header (S-06 S-07)") {
     std::string e = entry("a", "\"F32\"", "[4]", "[0,16]"), f = entry("b", "\"F32\"", "[0]", "[0,0]");
-    for (const std::string &h : std::vector<std::string>{" {" + e + "}", "{" + e + "}" + std::string(3, '\0'), "[" + e + "]", "{" + e, "{" + e + ",}", "{" + e + "}}", "{" + e + " " + f + "}", "{" + e + "," + entry("a", "\"F32\"", "[0]", "[0,0]") + "}",
-                          std::string(R"({"a":{"dtype":"F32","dtype":"F32","shape":[4],"data_offsets":[0,16]}})"), std::string(R"({"a":{"dtype":"F32","shape":[4],"shape":[4],"data_offsets":[0,16]}})"),
-                          std::string(R"({"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16],"data_offsets":[0,16]}})"), "{\"__metadata__\":{},\"__metadata__\":{}," + e + "}",
-                          "{\"__metadata__\":{\"a\":1}," + e + "}", "{\"__metadata__\":[]," + e + "}", std::string(R"({"a":{"dtype":"F32","shape":[4]}})"), std::string(R"({"a":{}})"), std::string(R"({"a":[]})"), std::string(R"({"a":7})"),
-                          "{\"\":" + e.substr(4) + "}", "{\"\\u0000\":" + e.substr(4) + "}", "{\"\\ud800\":" + e.substr(4) + "}", "{\"\xff\":" + e.substr(4) + "}", "{\"\xED\xA0\x80\":" + e.substr(4) + "}", "{\"a\nb\":" + e.substr(4) + "}",
-                          "{\"\\q\":" + e.substr(4) + "}", "{" + e + "}x", "{a:1}", "{\"x\":nul}"})
+    for (const std::string &h :
+         std::vector<std::string>{" {" + e + "}",
+                                  "{" + e + "}" + std::string(3, '\0'),
+                                  "[" + e + "]",
+                                  "{" + e,
+                                  "{" + e + ",}",
+                                  "{" + e + "}}",
+                                  "{" + e + " " + f + "}",
+                                  "{" + e + "," + entry("a", "\"F32\"", "[0]", "[0,0]") + "}",
+                                  std::string(R"({"a":{"dtype":"F32","dtype":"F32","shape":[4],"data_offsets":[0,16]}})"),
+                                  std::string(R"({"a":{"dtype":"F32","shape":[4],"shape":[4],"data_offsets":[0,16]}})"),
+                                  std::string(R"({"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16],"data_offsets":[0,16]}})"),
+                                  "{\"__metadata__\":{},\"__metadata__\":{}," + e + "}",
+                                  "{\"__metadata__\":{\"a\":1}," + e + "}",
+                                  "{\"__metadata__\":[]," + e + "}",
+                                  std::string(R"({"a":{"dtype":"F32","shape":[4]}})"),
+                                  std::string(R"({"a":{}})"),
+                                  std::string(R"({"a":[]})"),
+                                  std::string(R"({"a":7})"),
+                                  "{\"\":" + e.substr(4) + "}",
+                                  "{\"\\u0000\":" + e.substr(4) + "}",
+                                  "{\"\\ud800\":" + e.substr(4) + "}",
+                                  "{\"\xff\":" + e.substr(4) + "}",
+                                  "{\"\xED\xA0\x80\":" + e.substr(4) + "}",
+                                  "{\"a\nb\":" + e.substr(4) + "}",
+                                  "{\"\\q\":" + e.substr(4) + "}",
+                                  "{" + e + "}x",
+                                  "{a:1}",
+                                  "{\"x\":nul}"})
         CHECK_MESSAGE(header(h, 16).code == Code::format, h);
     CHECK(header("{" + e + "," + f + "}  ", 16).code == Code::ok);
 }
 
 TEST_CASE("safetensors: offsets (S-10 S-11 S-13)") {
     CHECK(with_offsets("[0,16]").code == Code::ok);
-    for (const char *o : {"[4,0]", "[-1,16]", "[0.5,16]", "[\"0\",16]", "[1e2,16]", "[0,18446744073709551616]", "[0]", "[]", "[0,8,16]", "0", "null", "[00,16]", "[0,16.0]", "[0,12]", "[4,20]", "[0,+16]", "[-0,16]"})
+    for (const char *o : {"[4,0]", "[-1,16]", "[0.5,16]", "[\"0\",16]", "[1e2,16]", "[0,18446744073709551616]", "[0]", "[]", "[0,8,16]",
+                          "0", "null", "[00,16]", "[0,16.0]", "[0,12]", "[4,20]", "[0,+16]", "[-0,16]"})
         CHECK_MESSAGE(with_offsets(o).code == Code::format, o);
     CHECK(header("{" + entry("a", "\"F32\"", "[4]", "[0,16]") + "}", 15).truncated());
     CHECK(header("{" + entry("a", "\"F32\"", "[4]", "[0,16]") + "}", 17).code == Code::format);
     CHECK(header("{" + entry("a", "\"F32\"", "[4]", "[4,20]") + "}", 20).code == Code::format);
-    std::string a = entry("a", "\"F32\"", "[4]", "[0,16]"), b = entry("b", "\"F32\"", "[4]", "[8,24]"), c = entry("c", "\"F32\"", "[4]", "[16,32]");
+    std::string a = entry("a", "\"F32\"", "[4]", "[0,16]"), b = entry("b", "\"F32\"", "[4]", "[8,24]"),
+                c = entry("c", "\"F32\"", "[4]", "[16,32]");
     CHECK(header("{" + a + "," + c + "}", 32).code == Code::ok);
     CHECK(header("{" + c + "," + a + "}", 32).code == Code::ok);
     CHECK(header("{" + a + "," + b + "}", 24).code == Code::format);
     CHECK(header("{" + a + "," + b + "}", 32).code == Code::format);
-    std::string z0 = entry("z", "\"F32\"", "[0,7]", "[0,0]"), z16 = entry("z", "\"F32\"", "[0]", "[16,16]"), z8 = entry("z", "\"F32\"", "[0]", "[8,8]");
+    std::string z0 = entry("z", "\"F32\"", "[0,7]", "[0,0]"), z16 = entry("z", "\"F32\"", "[0]", "[16,16]"),
+                z8 = entry("z", "\"F32\"", "[0]", "[8,8]");
     for (auto &[z, code] : {std::pair{z0, Code::ok}, std::pair{z16, Code::ok}, std::pair{z8, Code::format}}) {
         CHECK(header("{" + z + "," + a + "," + c + "}", 32).code == code);
         CHECK(header("{" + a + "," + z + "," + c + "}", 32).code == code);
@@ -133,14 +166,17 @@ TEST_CASE("safetensors: offsets (S-10 S-11 S-13)") {
     CHECK(o.code == Code::format);
     CHECK(o.peak < (1u << 20));
     std::string same = "{";
-    for (int i = 0; i < 50'000; ++i) same += (i ? "," : "") + entry("t" + std::to_string(i % 49'999), "\"I8\"", "[1]", "[" + std::to_string(i) + "," + std::to_string(i + 1) + "]");
+    for (int i = 0; i < 50'000; ++i)
+        same += (i ? "," : "") +
+                entry("t" + std::to_string(i % 49'999), "\"I8\"", "[1]", "[" + std::to_string(i) + "," + std::to_string(i + 1) + "]");
     auto twice = header(same + "}", 50'000);
     CHECK(twice.code == Code::format);
     CHECK(twice.peak < (16u << 20) + 3 * same.size() / 2);
 }
 
 TEST_CASE("safetensors: shapes and types (S-14 S-15)") {
-    for (const char *s : {"[2,18446744073709551614]", "[2,9223372036854775807]", "[-1]", "[1e3]", "[0,9223372036854775808]", "[4.0]", "4", "[\"4\"]", "[[4]]", "[3]", "[1099511627776,1099511627776]"}) {
+    for (const char *s : {"[2,18446744073709551614]", "[2,9223372036854775807]", "[-1]", "[1e3]", "[0,9223372036854775808]", "[4.0]", "4",
+                          "[\"4\"]", "[[4]]", "[3]", "[1099511627776,1099511627776]"}) {
         Code c = with_shape(s).code;
         CHECK_MESSAGE((c == Code::format || c == Code::limit), s);
     }
@@ -148,12 +184,14 @@ TEST_CASE("safetensors: shapes and types (S-14 S-15)") {
     for (int i = 1; i < 8; ++i) dims += ",1";
     CHECK(with_shape(dims + "]").code == Code::ok);
     CHECK(with_shape(dims + ",1]").code == Code::limit);
-    for (const char *t : {"\"F33\"", "\"f32\"", "\"\"", "7", "null", "\"F32 \"", "\"F32F32F32F32F32F32\""}) CHECK_MESSAGE(with_dtype(t).code == Code::format, t);
+    for (const char *t : {"\"F33\"", "\"f32\"", "\"\"", "7", "null", "\"F32 \"", "\"F32F32F32F32F32F32\""})
+        CHECK_MESSAGE(with_dtype(t).code == Code::format, t);
     CHECK(with_dtype("\"C64\"", "[2]").code == Code::unsupported);
     CHECK(with_dtype("\"F4\"", "[32]").code == Code::ok);
     CHECK(with_dtype("\"F4\"", "[31]").code == Code::format);
     CHECK(with_dtype("\"F6_E2M3\"", "[4]", "[0,3]", 3).code == Code::ok);
-    for (const char *t : {"BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"}) CHECK(with_dtype("\"" + std::string(t) + "\"", "[16]").code == Code::ok);
+    for (const char *t : {"BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"})
+        CHECK(with_dtype("\"" + std::string(t) + "\"", "[16]").code == Code::ok);
     for (const char *t : {"U16", "I16", "F16", "BF16"}) CHECK(with_dtype("\"" + std::string(t) + "\"", "[8]").code == Code::ok);
     for (const char *t : {"U64", "I64", "F64"}) CHECK(with_dtype("\"" + std::string(t) + "\"", "[2]").code == Code::ok);
     Limits l;
@@ -164,7 +202,9 @@ TEST_CASE("safetensors: shapes and types (S-14 S-15)") {
 }
 
 TEST_CASE("safetensors: random damage ends in a status") {
-    std::string s = toy_safetensors(R"({"__metadata__":{"f":"pt"},)" + entry("a", "\"F32\"", "[4]", "[0,16]") + "," + entry("b\\u00e9", "\"BF16\"", "[2,2]", "[16,24]") + "}", std::string(24, 'd'));
+    std::string s = toy_safetensors(R"({"__metadata__":{"f":"pt"},)" + entry("a", "\"F32\"", "[4]", "[0,16]") + "," +
+                                        entry("b\\u00e9", "\"BF16\"", "[2,2]", "[16,24]") + "}",
+                                    std::string(24, 'd'));
     std::mt19937 rnd(2);
     for (size_t i = 0; i < s.size() - 24; ++i)
         for (int bit = 0; bit < 8; ++bit) {
@@ -176,11 +216,17 @@ TEST_CASE("safetensors: random damage ends in a status") {
         std::string t = s;
         size_t o = rnd() % (s.size() - 24);
         switch (rnd() % 4) {
-        case 0: t.resize(rnd() % t.size()); break;
-        case 1: t.erase(o, 1 + rnd() % 20); break;
-        case 2: t.insert(o, std::string(1 + rnd() % 20, "{}[]\",:0\\u\xff"[rnd() % 12])); break;
-        default:
-            for (int k = 0; k < 3; ++k) t[8 + rnd() % (s.size() - 32)] = "{}[]\",:0-e\\u"[rnd() % 12];
+            case 0:
+                t.resize(rnd() % t.size());
+                break;
+            case 1:
+                t.erase(o, 1 + rnd() % 20);
+                break;
+            case 2:
+                t.insert(o, std::string(1 + rnd() % 20, "{}[]\",:0\\u\xff"[rnd() % 12]));
+                break;
+            default:
+                for (int k = 0; k < 3; ++k) t[8 + rnd() % (s.size() - 32)] = "{}[]\",:0-e\\u"[rnd() % 12];
         }
         read_bytes(t);
     }
@@ -193,7 +239,9 @@ TEST_CASE("folder: one file, shards, and what an index may say (S-19)") {
     CHECK(open().code == Code::not_found);
     dir.write("config.json", R"({"model_type":"llama","vocab_size":4})");
     CHECK(open().code == Code::ok);
-    auto file = [&](const char *name) { return toy_safetensors("{" + entry(name, "\"F32\"", "[4]", "[0,16]") + "}", std::string(16, *name)); };
+    auto file = [&](const char *name) {
+        return toy_safetensors("{" + entry(name, "\"F32\"", "[4]", "[0,16]") + "}", std::string(16, *name));
+    };
     dir.write("model.safetensors", file("a"));
     {
         Memory m;
@@ -220,7 +268,8 @@ TEST_CASE("folder: one file, shards, and what an index may say (S-19)") {
         w->read(*w->find("b"), 0, std::as_writable_bytes(std::span(data)));
         CHECK(data == std::string(16, 'b'));
     }
-    for (const char *bad : {"../../etc/passwd", "/etc/passwd", "\\\\\\\\host\\\\x", "a/b", "..", ".", "", "C:x", "CON", "nul.safetensors", "a\\u0000b", "a\\nb"})
+    for (const char *bad : {"../../etc/passwd", "/etc/passwd", "\\\\\\\\host\\\\x", "a/b", "..", ".", "", "C:x", "CON", "nul.safetensors",
+                            "a\\u0000b", "a\\nb"})
         CHECK_MESSAGE(index("{\"a\":\"" + std::string(bad) + "\"}").code == Code::invalid_argument, bad);
     CHECK(index(R"({"a":"m-1.safetensors","b":"m-3.safetensors"})").code == Code::not_found);
     CHECK(index(R"({"a":"m-2.safetensors","b":"m-1.safetensors"})").mismatch());
@@ -267,11 +316,17 @@ TEST_CASE("folder: chat templates come from their three places") {
     CHECK(names() == "");
     dir.write("tokenizer_config.json", R"({"chat_template":"one"})");
     CHECK(names() == "default=one;");
-    dir.write("tokenizer_config.json", R"({"chat_template":[{"name":"tool_use","template":"t"},{"name":"default","template":"d"},{"name":7}]})");
+    dir.write("tokenizer_config.json",
+              R"({"chat_template":[{"name":"tool_use","template":"t"},{"name":"default","template":"d"},{"name":7}]})");
     CHECK(names() == "default=d;tool_use=t;");
     dir.write("chat_template.jinja", "file");
     CHECK(names() == "default=file;tool_use=t;");
-    std::string g = toy_base().kv("tokenizer.chat_template.rag", "r").kv("tokenizer.chat_template", "plain").array("tokenizer.chat_templates", std::vector<std::string>{"rag"}).build().bytes;
+    std::string g = toy_base()
+                        .kv("tokenizer.chat_template.rag", "r")
+                        .kv("tokenizer.chat_template", "plain")
+                        .array("tokenizer.chat_templates", std::vector<std::string>{"rag"})
+                        .build()
+                        .bytes;
     Memory m;
     auto w = open_gguf(m, memory_source(m, as_bytes(g)), {}, {});
     auto t = w->chat_templates();

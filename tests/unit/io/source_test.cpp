@@ -20,7 +20,9 @@ using namespace inlay_test;
 TEST_CASE("source: only regular files open, at once (G-49)") {
     FileSystem files;
     TempFolder dir;
-    auto open = [&](const std::string &p, OpenMode mode = OpenMode::read) { return outcome_of([&](Memory &m) { files.open(m, p, mode); }).code; };
+    auto open = [&](const std::string &p, OpenMode mode = OpenMode::read) {
+        return outcome_of([&](Memory &m) { files.open(m, p, mode); }).code;
+    };
     std::string f = dir.write("f", "hello");
     CHECK(open(f) == Code::ok);
     CHECK(open(f, OpenMode::map) == Code::ok);
@@ -64,7 +66,8 @@ TEST_CASE("source: ranges are exact, also of a part of a descriptor and from man
     Memory m;
     int fd = open(f.c_str(), O_RDONLY);
     FileSystem files;
-    Owned<Source> all[] = {files.open(m, f), files.open(m, f, OpenMode::map), memory_source(m, as_bytes(text)), fd_source(m, fd, 0, text.size())};
+    Owned<Source> all[] = {files.open(m, f), files.open(m, f, OpenMode::map), memory_source(m, as_bytes(text)),
+                           fd_source(m, fd, 0, text.size())};
     for (auto &s : all) {
         CHECK(s->size() == text.size());
         std::thread threads[4];
@@ -131,16 +134,24 @@ TEST_CASE("source: a host's reader that lies (G-52)") {
             ++h.calls;
             size_t have = offset < h.bytes->size() ? std::min(n, h.bytes->size() - offset) : 0;
             switch (h.mode) {
-            case 1: have = std::min<size_t>(have, 7); break;  // short reads are no error
-            case 2: return 0;
-            case 3: return static_cast<int64_t>(n) + 1;
-            case 4: return -1;
-            case 5: return INT64_MIN;
-            case 6: if (h.calls > 3) return 0; break;         // ends early on a later read
-            case 7:                                           // other bytes on the second look
-                std::memcpy(out, h.bytes->data() + offset, have);
-                if (h.calls > 2 && offset < 24) std::memset(static_cast<char *>(out) + 16, 0x7f, 8);
-                return static_cast<int64_t>(have);
+                case 1:
+                    have = std::min<size_t>(have, 7);
+                    break;  // short reads are no error
+                case 2:
+                    return 0;
+                case 3:
+                    return static_cast<int64_t>(n) + 1;
+                case 4:
+                    return -1;
+                case 5:
+                    return INT64_MIN;
+                case 6:
+                    if (h.calls > 3) return 0;
+                    break;  // ends early on a later read
+                case 7:     // other bytes on the second look
+                    std::memcpy(out, h.bytes->data() + offset, have);
+                    if (h.calls > 2 && offset < 24) std::memset(static_cast<char *>(out) + 16, 0x7f, 8);
+                    return static_cast<int64_t>(have);
             }
             std::memcpy(out, h.bytes->data() + offset, have);
             return static_cast<int64_t>(have);

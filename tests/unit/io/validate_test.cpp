@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The validator finds each planted fault and names its place (G-54), and nothing in a sound file.
+#include "io/validate.h"
+
 #include <doctest/doctest.h>
 
 #include <cmath>
 
 #include "io/finite.h"
-#include "io/validate.h"
 #include "io_support.h"
 #include "support/toy_gguf.h"
 
@@ -61,7 +62,8 @@ TEST_CASE("finite: every scale of every type is looked at") {
 
 TEST_CASE("validate: sound files have no problems, broken ones say where") {
     TempFolder dir;
-    for (DType t : {DType::f32, DType::q8_0, DType::q4_0, DType::bf16}) CHECK(problems(dir.write("ok.gguf", toy_base(t).build().bytes)).empty());
+    for (DType t : {DType::f32, DType::q8_0, DType::q4_0, DType::bf16})
+        CHECK(problems(dir.write("ok.gguf", toy_base(t).build().bytes)).empty());
     ToyFile f = toy_base(DType::q8_0).build();
     auto with = [&](ToyFile t) { return problems(dir.write("bad.gguf", t.bytes)); };
     ToyFile scale = f;
@@ -110,7 +112,9 @@ TEST_CASE("validate: at most so many problems, in constant memory") {
 TEST_CASE("validate: folders") {
     TempFolder dir;
     dir.write("config.json", "{}");
-    std::string one = toy_safetensors(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"BOOL","shape":[2],"data_offsets":[8,10]}})", std::string(10, '\0'));
+    std::string one =
+        toy_safetensors(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"BOOL","shape":[2],"data_offsets":[8,10]}})",
+                        std::string(10, '\0'));
     dir.write("model.safetensors", one);
     CHECK(problems(dir.path()).empty());
     dir.write("tokenizer.json", "{\"a\":");
