@@ -146,7 +146,6 @@ Value plain_item(Rt &rt, const Value &obj, const Value &key) {
         case Kind::tuple:
         case Kind::string:
         case Kind::range: {
-            if (key.is(Kind::slice)) return slice_of(rt, obj, *key.slice);
             if (!key.is(Kind::integer) && !key.is(Kind::boolean)) return {};
             int64_t n = length_of(rt, obj), i = key.small();
             if (i < 0) i += n;
@@ -177,6 +176,7 @@ Value get_attr(Rt &rt, const Value &obj, const Str *name) {
 }
 
 Value get_item(Rt &rt, const Value &obj, const Value &key) {
+    if (key.is(Kind::slice)) return slice_of(rt, obj, *key.slice);
     if (obj.is_undefined()) use_undefined(rt, obj);
     Value v = plain_item(rt, obj, key);
     if (v.is_missing() && key.is_string()) v = plain_attr(rt, obj, key.s);
@@ -220,9 +220,10 @@ SliceBounds slice_bounds(Rt &rt, const Slice &s, int64_t length) {
 }
 
 Value slice_of(Rt &rt, const Value &obj, const Slice &s) {
-    // A slice with indices of other types is a TypeError, which subscription turns into undefined.
-    for (const Value *v : {&s.start, &s.stop, &s.step})
-        if (!v->is_none() && !v->is_int()) return {};
+    // Jinja leaves slices to Python, without the detour that turns a TypeError into undefined.
+    if (obj.is_undefined()) use_undefined(rt, obj);
+    if (obj.is(Kind::dict)) type_error(rt, "TypeError: unhashable type: 'slice'");
+    if (!obj.is_array() && !obj.is_string() && !obj.is(Kind::range)) type_error(rt, "TypeError: '", type_name(obj), "' object is not subscriptable");
     if (obj.is(Kind::range)) {
         SliceBounds b = slice_bounds(rt, s, obj.range->length);
         Range *r = rt.heap.make<Range>();

@@ -59,6 +59,8 @@ Token TokenStream::expect_name(std::string_view w) {
 ExprParser::ExprParser(Rt &rt, TokenStream &ts, uint32_t max_depth)
     : rt_(rt), ts_(ts), max_depth_(max_depth), stack_(Alloc<Frame>(rt.heap.memory(), MemTag::text)) {}
 
+ExprParser::~ExprParser() = default;
+
 Node *ExprParser::make(N kind, const Token &at) {
     Node *n = rt_.heap.make<Node>();
     n->kind = kind;

@@ -433,7 +433,7 @@ bool parse_python_int(Rt &rt, const Str &s, int base, Value *out) {
     else if ((base == 2 || base == 0) && prefix('b')) at += 2, base = 2;
     else if (base == 0) base = 10;
     if (at >= t.size() || t[at] == '-' || t[at] == '+') return false;
-    String digits = t.substr(at);
+    String digits = make_string(rt.heap.memory(), std::string_view(t).substr(at));
     if (negative) digits.insert(digits.begin(), '-');
     bool ok;
     *out = int_from_text(rt, digits, base, &ok);
@@ -510,11 +510,11 @@ void format_fixed(String &out, double v, char kind, int precision, bool alternat
         size_t e = out.find('e', from);
         size_t end = e == String::npos ? out.size() : e;
         if (std::find(out.begin() + static_cast<long>(from), out.begin() + static_cast<long>(end), '.') == out.begin() + static_cast<long>(end)) out.insert(end++, ".");
-        int digits = 0;
+        int shown = 0;
         bool leading = true;
         for (size_t i = from; i < end; ++i)
-            if (out[i] >= '0' && out[i] <= '9' && !(leading && out[i] == '0')) leading = false, ++digits;
-        if (digits < precision) out.insert(end, static_cast<size_t>(precision - digits), '0');
+            if (out[i] >= '0' && out[i] <= '9' && !(leading && out[i] == '0')) leading = false, ++shown;
+        if (shown < precision) out.insert(end, static_cast<size_t>(precision - shown), '0');
     }
     if (upper)
         for (size_t i = from; i < out.size(); ++i)

@@ -38,6 +38,7 @@ private:
 class ExprParser {
 public:
     ExprParser(Rt &rt, TokenStream &ts, uint32_t max_depth);
+    ~ExprParser();
     Node *expression(bool with_cond = true, uint32_t outer_depth = 0);
     Node *primary(uint32_t outer_depth = 0);
     Node *filter_chain(uint32_t outer_depth);  // `upper | trim(...)` of a filter block, or after `set x`: null when there is none
