@@ -5,6 +5,7 @@
 #include "text/grammar/dfa.h"
 #include "text/grammar/gbnf.h"
 #include "text/grammar/regex.h"
+#include "text/grammar/schema_emit.h"
 
 namespace inlay::text::grammar {
 
@@ -27,6 +28,18 @@ std::shared_ptr<const Constraint> Constraint::from_regex(Memory &m, std::string_
     ast.root = ast.rule("regex");
     ast.rules[ast.root].body = body;
     return make_shared_in<Constraint>(m, m, lower(m, ast, limits), limits);
+}
+
+std::shared_ptr<const Constraint> Constraint::from_json_schema(Memory &m, std::string_view source, const SchemaOptions &options, const Limits &limits) {
+    SchemaDoc doc(m, source, options, limits);
+    Languages langs(m, limits);
+    Planner planner(doc, langs);
+    planner.run();
+    return make_shared_in<Constraint>(m, m, lower(m, emit_schema(planner, options), limits), limits);
+}
+
+std::shared_ptr<const Constraint> Constraint::json_object(Memory &m, const Limits &limits) {
+    return from_json_schema(m, R"({"type":"object"})", {}, limits);
 }
 
 std::shared_ptr<const Constraint> Constraint::from_choices(Memory &m, std::span<const std::string_view> choices, const Limits &limits) {

@@ -19,13 +19,19 @@ struct Param {
 
 // What a whole frame must reach before it may end; a gate that would make that impossible is closed, so that no
 // parameter value is a dead end.
+struct Duty {
+    uint64_t bit;   // set once some member met it
+    uint64_t keys;  // bits of the members that can still meet it while unset
+    bool open;      // members without a bit can, too
+};
 struct FrameParams {
-    explicit FrameParams(Memory &m) : thresholds(m) {}
+    explicit FrameParams(Memory &m) : thresholds(m), duties(m) {}
     uint64_t need_bits = 0;
     uint32_t min_hits = 0;
     uint32_t max_count = ~0u;
     bool counted = false;          // any gate looks at `count`
     Vector<uint32_t> thresholds;   // the values of `count` at which some gate changes its mind, sorted
+    Vector<Duty> duties;
 };
 
 struct Gate {
@@ -45,8 +51,14 @@ inline bool passes(const Gate &g, const FrameParams &f, const Param &p, Param &o
     out.bits = p.bits | g.set;
     out.count = g.count_to != ~0u ? g.count_to : p.count + g.add_count < g.count_cap ? p.count + g.add_count : g.count_cap;
     out.hits = p.hits + g.add_hits < g.hits_cap ? p.hits + g.add_hits : g.hits_cap;
+    uint64_t extra = 0;  // members that unmet duties take beyond the needed ones
+    for (const Duty &d : f.duties) {
+        if (out.bits & d.bit) continue;
+        if (!d.open && !(d.keys & ~out.bits)) return false;
+        if (!(d.keys & f.need_bits & ~out.bits)) extra = 1;
+    }
     if (f.max_count != ~0u) {
-        uint64_t missing = static_cast<uint64_t>(__builtin_popcountll(f.need_bits & ~out.bits)) + (f.min_hits > out.hits ? f.min_hits - out.hits : 0);
+        uint64_t missing = static_cast<uint64_t>(__builtin_popcountll(f.need_bits & ~out.bits)) + (f.min_hits > out.hits ? f.min_hits - out.hits : 0) + extra;
         if (out.count > f.max_count || missing > f.max_count - out.count) return false;
     }
     return true;
