@@ -16,8 +16,7 @@ void from_hf(const HfKeys &k, Config &c) {
     gemma_from_hf(k, c);
     c.qk_norm = QkNorm::head;
     c.ctx = k.integer("max_position_embeddings", 131072);
-    c.attn_softcap = k.real("attn_logit_softcapping", 0.0);
-    c.final_softcap = k.real("final_logit_softcapping", 0.0);
+    c.final_softcap = k.real("final_logit_softcapping", 0.0);  // the key for attention is there, and unused
     const int32_t window = k.integer("sliding_window", k.find("sliding_window") ? 0 : 4096);
     const int32_t period = k.integer("sliding_window_pattern", 6);
     if (!layer_types_from_hf(k, c, window))

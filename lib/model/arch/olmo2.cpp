@@ -33,7 +33,7 @@ void from_hf(const HfKeys &k, Config &c) {
         if (!layer_types_from_hf(k, c, window))
             for (size_t i = 0; i < c.layers.size(); ++i) c.layers[i].window = (i + 1) % 4 ? window : 0;
     }
-    rope_from_hf(k, c, third ? 500000.0 : 10000.0, third ? k.real("rope_theta", 500000.0) : 0.0, false);
+    rope_from_hf(k, c, third ? 500000.0 : 10000.0, third ? 500000.0 : 0.0, false);
 }
 
 void from_gguf(const GgufKeys &k, Config &c) {
