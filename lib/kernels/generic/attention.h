@@ -10,10 +10,11 @@ namespace {
 
 using kernels::KvType;
 
-// Accumulators a tile may hold, in V: AVX-512 24 of 32 registers (the rest: loads and a broadcast), AVX2 6 of 8 pairs.
+// Accumulators a tile may hold, in V: AVX-512 24 of 32 registers (the rest: loads and a broadcast), AVX2 6 of 8 pairs,
+// NEON 6 of 8 quads.
 #if defined(__AVX512F__)
 inline constexpr int kTile = 24, kTileRows = 12;
-#elif defined(__AVX2__)
+#elif defined(__AVX2__) || (defined(__aarch64__) && !defined(INLAY_PLAIN_LANES))
 inline constexpr int kTile = 6, kTileRows = 6;
 #else
 inline constexpr int kTile = 8, kTileRows = 4;

@@ -46,7 +46,9 @@ kernels::ExpSum exp_sum(const float *x, int64_t n) noexcept {
 // The greatest value first, then the first place that holds it: two quick passes, and ties need no care.
 int64_t argmax(const float *x, int64_t n) noexcept {
     const float greatest = row_max(x, n);
-    for (int64_t i = 0; i < n; ++i)
+    int64_t i = 0;
+    for (; i + kLanes <= n && !any(eq(load(x + i), set1(greatest))); i += kLanes) {}
+    for (; i < n; ++i)
         if (x[i] == greatest) return i;
     return -1;
 }

@@ -52,6 +52,7 @@ INLAY_INLINE V max(V a, V b) { return {_mm256_max_ps(a.l, b.l), _mm256_max_ps(a.
 INLAY_INLINE V min(V a, V b) { return {_mm256_min_ps(a.l, b.l), _mm256_min_ps(a.h, b.h)}; }
 INLAY_INLINE M lt(V a, V b) { return {_mm256_cmp_ps(a.l, b.l, _CMP_LT_OQ), _mm256_cmp_ps(a.h, b.h, _CMP_LT_OQ)}; }
 INLAY_INLINE M eq(V a, V b) { return {_mm256_cmp_ps(a.l, b.l, _CMP_EQ_OQ), _mm256_cmp_ps(a.h, b.h, _CMP_EQ_OQ)}; }
+INLAY_INLINE bool any(M m) { return _mm256_movemask_ps(_mm256_or_ps(m.l, m.h)) != 0; }
 INLAY_INLINE M lanes_in(int first, int last) {
     return {_mm256_castsi256_ps(_mm256_andnot_si256(first_lanes(first), first_lanes(last))),
             _mm256_castsi256_ps(_mm256_andnot_si256(first_lanes(first - 8), first_lanes(last - 8)))};

@@ -32,6 +32,7 @@ INLAY_INLINE V max(V a, V b) { return _mm512_max_ps(a, b); }
 INLAY_INLINE V min(V a, V b) { return _mm512_min_ps(a, b); }
 INLAY_INLINE M lt(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 INLAY_INLINE M eq(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+INLAY_INLINE bool any(M m) { return m != 0; }
 INLAY_INLINE M lanes_in(int first, int last) {  // 0 <= first, last <= 16
     return static_cast<M>(((1u << last) - 1u) & ~((1u << first) - 1u));
 }

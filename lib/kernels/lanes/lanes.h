@@ -13,6 +13,8 @@
 #include "kernels/lanes/avx512.h"
 #elif defined(__AVX2__)
 #include "kernels/lanes/avx2.h"
+#elif defined(__aarch64__) && !defined(INLAY_PLAIN_LANES)
+#include "kernels/lanes/neon.h"
 #else
 #include "kernels/lanes/plain.h"
 #endif

@@ -80,6 +80,11 @@ INLAY_INLINE M lt(V a, V b) {
 INLAY_INLINE M eq(V a, V b) {
     return test([&](int i) { return a.f[i] == b.f[i]; });
 }
+INLAY_INLINE bool any(M m) {
+    bool r = false;
+    for (bool b : m.b) r |= b;
+    return r;
+}
 // Lanes [first, last)
 INLAY_INLINE M lanes_in(int first, int last) {
     return test([&](int i) { return i >= first && i < last; });

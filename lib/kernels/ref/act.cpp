@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The reference form of generic/act.h: lanes as plain arrays, one fused multiply-add at a time.
 #define INLAY_TIER ref
+#define INLAY_PLAIN_LANES
 #include "kernels/generic/act.h"
