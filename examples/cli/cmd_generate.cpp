@@ -70,6 +70,12 @@ int cmd_generate(const Words &words) {
         draft = open_model(dc, rt.get());
         ep.draft = draft.get();
     }
+    // A cache for this prompt and answer, not for the model's whole context: no text has more tokens than bytes.
+    const inlay_model_info mi = model_info(model.get());
+    if (!c.ctx) {
+        const uint64_t answer = o.max_tokens ? static_cast<uint64_t>(o.max_tokens) : 4096;
+        c.ctx = static_cast<int64_t>(std::min<uint64_t>(mi.n_ctx, prompt.size() + system.size() + ids_text.size() + answer + 1024));
+    }
     auto engine = open_engine(c, model.get(), ep);
     double load_ms = now_ms() - t0;
 
