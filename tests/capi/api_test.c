@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The C API as a C99 program sees it: include/inlay and nothing else. argv[1] is the toy model. */
+#include <inlay/inlay.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int failures;
+#define CHECK(x)                                                     \
+    do {                                                             \
+        if (!(x)) {                                                  \
+            printf("%s:%d: %s\n", __FILE__, __LINE__, #x);           \
+            ++failures;                                              \
+        }                                                            \
+    } while (0)
+
+/* Counts what the library holds, and can fail the n-th allocation. */
+struct counter {
+    long live, calls, fail_at;
+    int fail_on;
+};
+static void *counted_alloc(void *user, size_t bytes, size_t align) {
+    struct counter *c = user;
+    void *p = NULL;
+    ++c->calls;
+    if (c->fail_at && (c->calls == c->fail_at || (c->fail_on && c->calls > c->fail_at))) return NULL;
+    if (posix_memalign(&p, align < sizeof(void *) ? sizeof(void *) : align, bytes)) return NULL;
+    ++c->live;
+    return p;
+}
+static void counted_free(void *user, void *ptr, size_t bytes, size_t align) {
+    struct counter *c = user;
+    (void)bytes;
+    (void)align;
+    --c->live;
+    free(ptr);
+}
+
+static inlay_status open_all(struct counter *c, const char *path, inlay_runtime **rt, inlay_model **model, inlay_engine **engine, inlay_error *err) {
+    inlay_allocator a;
+    inlay_runtime_params rp;
+    inlay_engine_params ep;
+    inlay_status st;
+    memset(&a, 0, sizeof a);
+    a.struct_size = sizeof a;
+    a.user = c;
+    a.alloc = counted_alloc;
+    a.free = counted_free;
+    inlay_runtime_params_init(&rp, sizeof rp);
+    rp.executor_kind = INLAY_EXECUTOR_CALLER;
+    if (c) rp.allocator = &a;
+    *rt = NULL;
+    *model = NULL;
+    *engine = NULL;
+    st = inlay_runtime_create(&rp, rt, err);
+    if (st == INLAY_OK) st = inlay_model_open(*rt, path, strlen(path), NULL, model, err);
+    inlay_engine_params_init(&ep, sizeof ep);
+    ep.n_ctx = 64;
+    ep.max_requests = 2;
+    ep.max_batch_tokens = 32;
+    if (st == INLAY_OK) st = inlay_engine_create(*model, &ep, engine, err);
+    return st;
+}
+
+static inlay_status generate(inlay_engine *engine, uint64_t seed, float temperature, int32_t *ids, int *n_ids, inlay_error *err) {
+    inlay_request_params p;
+    inlay_sampling_params s;
+    inlay_request *req = NULL;
+    inlay_status st;
+    inlay_request_params_init(&p, sizeof p);
+    inlay_sampling_params_init(&s, sizeof s);
+    s.seed = seed;
+    s.temperature = temperature;
+    p.sampling = &s;
+    p.max_tokens = 12;
+    p.flags = INLAY_REQUEST_IGNORE_EOS;
+    *n_ids = 0;
+    st = inlay_request_submit_text(engine, "abc def", 7, &p, &req, err);
+    while (st >= 0) {
+        inlay_event ev;
+        memset(&ev, 0, sizeof ev);
+        ev.struct_size = sizeof ev;
+        st = inlay_request_poll(req, &ev, err);
+        if (st == INLAY_DONE) break;
+        if (st == INLAY_AGAIN) st = inlay_engine_step(engine, 0, err);
+        else if (st == INLAY_OK && ev.kind == INLAY_EVENT_TOKEN && *n_ids < 12) ids[(*n_ids)++] = ev.token;
+        else if (st == INLAY_OK && ev.kind == INLAY_EVENT_FINISH && ev.finish == INLAY_FINISH_ERROR) st = INLAY_E_OUT_OF_MEMORY;
+    }
+    inlay_request_free(req);
+    return st;
+}
+
+static void test_roundtrip(const char *path) {
+    struct counter c = {0, 0, 0, 0};
+    inlay_error err;
+    inlay_runtime *rt;
+    inlay_model *model;
+    inlay_engine *engine;
+    inlay_tokenizer *tok = NULL;
+    int32_t a[12], b[12], ids[16];
+    int na, nb;
+    size_t n = 16;
+    char text[64];
+    CHECK(open_all(&c, path, &rt, &model, &engine, &err) == INLAY_OK);
+    CHECK(generate(engine, 7, 0.9f, a, &na, &err) == INLAY_DONE);
+    CHECK(generate(engine, 7, 0.9f, b, &nb, &err) == INLAY_DONE);
+    CHECK(na == 12 && nb == 12 && memcmp(a, b, sizeof a) == 0);
+    CHECK(generate(engine, 8, 0.9f, b, &nb, &err) == INLAY_DONE);
+    CHECK(memcmp(a, b, sizeof a) != 0);
+
+    inlay_model_info info;
+    memset(&info, 0, sizeof info);
+    info.struct_size = sizeof info;
+    CHECK(inlay_model_get_info(model, &info, &err) == INLAY_OK);
+    CHECK(info.n_layers == 2 && info.n_embd == 64 && info.n_vocab == 512 && strcmp(info.architecture, "llama") == 0);
+    CHECK(info.weights_bytes > 0 && info.has_tokenizer == 1);
+
+    CHECK(inlay_model_get_tokenizer(model, &tok, &err) == INLAY_OK);
+    CHECK(inlay_tokenizer_encode(tok, "abc", 3, INLAY_ENCODE_ADD_SPECIAL, ids, NULL, &n, &err) == INLAY_OK);
+    CHECK(n >= 2 && ids[0] == 1);
+    size_t room = sizeof text;
+    CHECK(inlay_tokenizer_decode(tok, ids, n, INLAY_DECODE_SKIP_SPECIAL, text, &room, &err) == INLAY_OK);
+    CHECK(room == 3 && memcmp(text, "abc", 3) == 0);
+    n = 1;
+    CHECK(inlay_tokenizer_encode(tok, "abc", 3, 0, ids, NULL, &n, &err) == INLAY_E_LIMIT && n > 1);
+    CHECK(strlen(err.message) > 10);
+    ids[0] = -1;
+    room = sizeof text;
+    CHECK(inlay_tokenizer_decode(tok, ids, 1, 0, text, &room, &err) == INLAY_E_INVALID_ARGUMENT);
+
+    inlay_score *score = NULL;
+    int32_t in[3] = {1, 260, 261};
+    inlay_score_row row;
+    memset(&row, 0, sizeof row);
+    row.struct_size = sizeof row;
+    CHECK(inlay_score_create(engine, in, 3, 0, &score, &err) == INLAY_OK);
+    for (int i = 0; i < 3; ++i) CHECK(inlay_score_read(score, &row, NULL, 0, &err) == INLAY_OK && row.index == (uint64_t)i);
+    CHECK(inlay_score_read(score, &row, NULL, 0, &err) == INLAY_DONE);
+    inlay_score_free(score);
+
+    inlay_runtime_free(rt); /* parents first: children keep them */
+    inlay_model_free(model);
+    CHECK(generate(engine, 7, 0.9f, b, &nb, &err) == INLAY_DONE);
+    CHECK(memcmp(a, b, sizeof a) == 0);
+    inlay_engine_free(engine);
+    CHECK(c.live > 0);
+    inlay_tokenizer_free(tok);
+    CHECK(c.live == 0);
+}
+
+static void test_arguments(const char *path) {
+    inlay_error err;
+    inlay_runtime *rt = NULL;
+    inlay_model *model = (inlay_model *)&err;
+    inlay_runtime_params p;
+    struct {
+        inlay_runtime_params p;
+        char tail[16];
+    } longer;
+    CHECK(inlay_runtime_create(NULL, NULL, &err) == INLAY_E_INVALID_ARGUMENT);
+    CHECK(inlay_runtime_create(NULL, NULL, NULL) == INLAY_E_INVALID_ARGUMENT);
+    inlay_runtime_params_init(&p, sizeof p);
+    p.struct_size = 0;
+    CHECK(inlay_runtime_create(&p, &rt, &err) == INLAY_E_INVALID_ARGUMENT);
+    memset(&longer, 0, sizeof longer);
+    inlay_runtime_params_init(&longer.p, sizeof longer.p);
+    longer.p.struct_size = sizeof longer;
+    longer.p.executor_kind = INLAY_EXECUTOR_CALLER;
+    longer.tail[3] = 1;
+    CHECK(inlay_runtime_create(&longer.p, &rt, &err) == INLAY_E_UNSUPPORTED);
+    longer.tail[3] = 0;
+    CHECK(inlay_runtime_create(&longer.p, &rt, &err) == INLAY_OK);
+    p.struct_size = 8; /* an old caller: fields beyond are the defaults */
+    p.n_threads = 1;
+    inlay_runtime *old = NULL;
+    CHECK(inlay_runtime_create(&p, &old, &err) == INLAY_OK);
+    inlay_runtime_free(old);
+    inlay_runtime_params_init(&p, sizeof p);
+    p.cpu_tier = 77;
+    CHECK(inlay_runtime_create(&p, &old, &err) == INLAY_E_INVALID_ARGUMENT);
+    p.cpu_tier = 0;
+    p.n_threads = 1000000;
+    CHECK(inlay_runtime_create(&p, &old, &err) == INLAY_E_INVALID_ARGUMENT);
+
+    CHECK(inlay_model_open(rt, NULL, 5, NULL, &model, &err) == INLAY_E_INVALID_ARGUMENT);
+    CHECK(model == (inlay_model *)&err); /* untouched */
+    CHECK(inlay_model_open(rt, "/nonexistent", 12, NULL, &model, &err) == INLAY_E_NOT_FOUND);
+    CHECK(inlay_model_open((inlay_runtime *)&longer, path, strlen(path), NULL, &model, &err) == INLAY_E_INVALID_ARGUMENT);
+    CHECK(inlay_model_open_memory(rt, "GGUF", 4, NULL, &model, &err) == INLAY_E_FORMAT);
+    CHECK(strncmp(err.message, "truncated:", 10) == 0);
+    inlay_model_free(NULL);
+    inlay_engine_free(NULL);
+    inlay_request_free(NULL);
+    inlay_request_cancel(NULL);
+    CHECK(strcmp(inlay_status_name(INLAY_E_BUSY), "INLAY_E_BUSY") == 0);
+    CHECK(inlay_abi_version() == INLAY_ABI_VERSION);
+    inlay_runtime_free(rt);
+}
+
+static void test_requests(const char *path) {
+    inlay_error err;
+    inlay_runtime *rt;
+    inlay_model *model;
+    inlay_engine *engine;
+    inlay_request *req = NULL;
+    inlay_request_params p;
+    inlay_sampling_params s;
+    int32_t bad = 512, good = 5;
+    CHECK(open_all(NULL, path, &rt, &model, &engine, &err) == INLAY_OK);
+    inlay_request_params_init(&p, sizeof p);
+    inlay_sampling_params_init(&s, sizeof s);
+    p.sampling = &s;
+    CHECK(inlay_request_submit(engine, &bad, 1, &p, &req, &err) == INLAY_E_INVALID_ARGUMENT);
+    CHECK(inlay_request_submit(engine, &good, 0, &p, &req, &err) == INLAY_E_INVALID_ARGUMENT);
+    s.temperature = -1;
+    CHECK(inlay_request_submit(engine, &good, 1, &p, &req, &err) == INLAY_E_INVALID_ARGUMENT && strstr(err.message, "temperature"));
+    inlay_sampling_params_init(&s, sizeof s);
+    s.top_p = 2;
+    CHECK(inlay_request_submit(engine, &good, 1, &p, &req, &err) == INLAY_E_INVALID_ARGUMENT && strstr(err.message, "top_p"));
+    inlay_sampling_params_init(&s, sizeof s);
+    p.max_tokens = 1000;
+    CHECK(inlay_request_submit(engine, &good, 1, &p, &req, &err) == INLAY_E_LIMIT);
+    p.max_tokens = 4;
+    CHECK(inlay_request_submit(engine, &good, 1, &p, &req, &err) == INLAY_OK);
+    inlay_request_cancel(req);
+    inlay_request_cancel(req);
+    int finish = 0;
+    for (int i = 0; i < 20 && !finish; ++i) {
+        inlay_event ev;
+        memset(&ev, 0, sizeof ev);
+        ev.struct_size = sizeof ev;
+        inlay_status st = inlay_request_poll(req, &ev, &err);
+        if (st == INLAY_AGAIN) CHECK(inlay_engine_step(engine, 0, &err) >= 0);
+        if (st == INLAY_OK && ev.kind == INLAY_EVENT_FINISH) finish = ev.finish;
+    }
+    CHECK(finish == INLAY_FINISH_CANCELLED);
+    inlay_request_free(req);
+
+    /* The host samples. */
+    p.flags = INLAY_REQUEST_HOST_SAMPLER;
+    CHECK(inlay_request_submit(engine, &good, 1, &p, &req, &err) == INLAY_OK);
+    int given = 0, tokens = 0, done = 0;
+    for (int i = 0; i < 100 && !done; ++i) {
+        inlay_event ev;
+        memset(&ev, 0, sizeof ev);
+        ev.struct_size = sizeof ev;
+        inlay_status st = inlay_request_poll(req, &ev, &err);
+        if (st == INLAY_AGAIN) CHECK(inlay_engine_step(engine, 0, &err) >= 0);
+        if (st == INLAY_DONE) done = 1;
+        if (st != INLAY_OK) continue;
+        if (ev.kind == INLAY_EVENT_NEEDS_TOKEN) {
+            float logits[512];
+            size_t n = 512;
+            CHECK(inlay_request_get_logits(req, logits, &n, &err) == INLAY_OK && n == 512);
+            CHECK(inlay_request_set_token(req, 300 + given, &err) == INLAY_OK);
+            ++given;
+        }
+        if (ev.kind == INLAY_EVENT_TOKEN) CHECK(ev.token == 300 + tokens++);
+    }
+    CHECK(done && given == 4 && tokens == 4);
+    CHECK(inlay_request_set_token(req, 1, &err) == INLAY_E_STATE);
+    inlay_request_free(req);
+    inlay_engine_free(engine);
+    inlay_model_free(model);
+    inlay_runtime_free(rt);
+}
+
+/* Every allocation of open + generate fails once, and for good: a status each time, nothing left behind. */
+static void test_allocation_failures(const char *path) {
+    struct counter c = {0, 0, 0, 0};
+    inlay_error err;
+    inlay_runtime *rt;
+    inlay_model *model;
+    inlay_engine *engine;
+    int32_t ids[12];
+    int n;
+    CHECK(open_all(&c, path, &rt, &model, &engine, &err) == INLAY_OK);
+    CHECK(generate(engine, 1, 0, ids, &n, &err) == INLAY_DONE);
+    inlay_engine_free(engine);
+    inlay_model_free(model);
+    inlay_runtime_free(rt);
+    const long total = c.calls;
+    const long stride = total > 1500 ? total / 750 : 1; /* the tail of a long load repeats itself */
+    for (int on = 0; on < 2; ++on)
+        for (long i = 1; i <= total; i += i < 300 ? 1 : stride) {
+            struct counter f = {0, 0, i, on};
+            inlay_status st = open_all(&f, path, &rt, &model, &engine, &err);
+            if (st == INLAY_OK) st = generate(engine, 1, 0, ids, &n, &err);
+            if (st < 0) CHECK(st == INLAY_E_OUT_OF_MEMORY || st == INLAY_E_LIMIT);
+            inlay_engine_free(engine);
+            inlay_model_free(model);
+            inlay_runtime_free(rt);
+            if (f.live != 0) printf("allocation %ld of %ld (%s): %ld left\n", i, total, on ? "for good" : "once", f.live);
+            CHECK(f.live == 0);
+        }
+    printf("%ld allocations failed in turn\n", total);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2) return 2;
+    test_arguments(argv[1]);
+    test_roundtrip(argv[1]);
+    test_requests(argv[1]);
+    test_allocation_failures(argv[1]);
+    printf("%d failures\n", failures);
+    return failures != 0;
+}
