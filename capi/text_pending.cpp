@@ -9,13 +9,6 @@ namespace inlay::capi {
 Conversation prepare_conversation(engine::Runtime &, const engine::OpenedModel &, std::string_view, bool) { fail(Code::unsupported, "chat templates are not in this build"); }
 }  // namespace inlay::capi
 
-extern "C" inlay_status inlay_template_create(inlay_runtime *, const char *, size_t, inlay_template **, inlay_error *err) {
-    return guard(err, []() -> inlay_status { fail(Code::unsupported, "chat templates are not in this build"); });
-}
-extern "C" inlay_status inlay_template_render(const inlay_template *, const char *, size_t, const inlay_render_params *, char *, size_t *, inlay_error *err) {
-    return guard(err, []() -> inlay_status { fail(Code::unsupported, "chat templates are not in this build"); });
-}
-extern "C" void inlay_template_free(inlay_template *) {}
 extern "C" inlay_status inlay_parser_create(inlay_runtime *, const char *, size_t, const char *, size_t, uint32_t, inlay_parser **, inlay_error *err) {
     return guard(err, []() -> inlay_status { fail(Code::unsupported, "answer parsers are not in this build"); });
 }

@@ -20,7 +20,7 @@ def nm(*args):
 
 declared = set()
 for path in glob.glob(os.path.join(root, "include/inlay/**/*.h"), recursive=True):
-    text = re.sub(r"/\*.*?\*/|^\s*#.*$", "", open(path, encoding="utf-8").read(), flags=re.S | re.M)
+    text = re.sub(r"/\*.*?\*/|^[ \t]*#[^\n]*$", "", open(path, encoding="utf-8").read(), flags=re.S | re.M)
     declared |= {re.search(r"(inlay_\w+)\s*\(", d).group(1) for d in re.findall(r"INLAY_API\s+([^;]+);", text)}
 exported = {l[-1].split("@")[0] for l in nm("-D", "--defined-only", so)} - {"INLAY_0"}
 for s in sorted(declared - exported): bad.append(f"declared, not exported: {s}")

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inlay/template.h"
+
+#include "capi/handles.h"
+#include "text/jinja/template.h"
+
+using namespace inlay;
+using namespace inlay::capi;
+
+struct inlay_template {
+    static constexpr uint32_t kTag = 0x54504c31;
+    uint32_t tag;
+    std::shared_ptr<engine::Runtime> owner;
+    text::Template impl;
+};
+
+namespace {
+
+// `{"messages", "tools", "documents", "kwargs": {…}}` as variables. tools and documents are None where absent, as
+// transformers passes them; the names of tokens (bos_token …) are the template's own text, all else is the user's.
+void read_variables(const io::Json &root, Vector<text::TemplateVariable> &out) {
+    if (!root.is_object()) fail(Code::format, "the conversation is no JSON object");
+    for (std::string_view name : {"messages", "tools", "documents"}) {
+        const io::Json *v = root.find(name);
+        if (!v && name == "messages") continue;
+        out.push_back({name, v, false});
+    }
+    const io::Json *kwargs = root.get("kwargs");
+    if (!kwargs) return;
+    if (!kwargs->is_object()) fail(Code::format, "\"kwargs\" is no JSON object");
+    for (const io::JsonMember &m : kwargs->members()) {
+        if (m.key == "messages" || m.key == "chat_template" || m.key == "tokenize") fail(Code::invalid_argument, "kwargs may not hold ", quoted{m.key});
+        out.push_back({m.key, &m.value, m.key.ends_with("_token")});
+    }
+}
+
+}  // namespace
+
+extern "C" inlay_status inlay_template_create(inlay_runtime *rt, const char *source, size_t n_source, inlay_template **out_template, inlay_error *err) {
+    return guard(err, [&] {
+        auto &owner = need_handle(rt, "rt").owner;
+        need_pointer(out_template, "out_template");
+        *out_template = new_handle<inlay_template>(owner, text::Template::parse(owner->memory(), text_arg(source, n_source, "source"), owner->limits()));
+        return INLAY_OK;
+    });
+}
+
+extern "C" inlay_status inlay_template_render(const inlay_template *tpl, const char *json, size_t n_json, const inlay_render_params *params, char *out,
+                                              size_t *io_n, inlay_error *err) {
+    return guard(err, [&] {
+        const inlay_template &t = need_handle(tpl, "tpl");
+        inlay_render_params p{};
+        copy_in(params, &p, "params");
+        if (p.flags & ~(INLAY_RENDER_NORMALIZE | INLAY_RENDER_EXTENDED)) fail(Code::unsupported, "params: flags ", p.flags, " has unknown bits");
+        Memory &m = t.owner->memory();
+        const Limits &limits = t.owner->limits();
+        io::JsonLimits jl;
+        jl.bytes = limits.request_json_bytes;
+        jl.depth = limits.request_json_depth;
+        io::JsonDocument doc = io::JsonDocument::parse(m, text_arg(json, n_json, "json"), jl, "conversation");
+        Vector<text::TemplateVariable> variables((Alloc<text::TemplateVariable>(m)));
+        read_variables(doc.root(), variables);
+        text::RenderInput in;
+        in.variables = variables;
+        in.now = {p.year, p.month, p.day, p.hour, p.minute, p.second};
+        in.extended = p.flags & INLAY_RENDER_EXTENDED;
+        text::RenderOutput result(m);
+        t.impl.render_or_throw(m, in, result);
+        return give(result.text.data(), result.text.size(), out, io_n, "the text");
+    });
+}
+
+extern "C" void inlay_template_free(inlay_template *tpl) { free_handle(tpl); }
