@@ -14,7 +14,7 @@ uint64_t now_ns() noexcept {
 
 Choice::Choice(const std::shared_ptr<Core> &core, Group &g, int32_t i, std::span<const int32_t> prompt, const RequestParams &p, Owned<TextStream> stream,
                Owned<Constraint> c)
-    : group(g), index(i), seq(core->memory), sampling(p.sampling), stops(core->memory, p.stop, p.keep_stop), text(std::move(stream)), constraint(std::move(c)),
+    : group(g), index(i), seq(core->memory), sampling(p.sampling), stops(core->memory, p.stop, p.keep_stop), text(std::move(stream)), constraint(std::move(c)), draft_table(core->memory), draft_ids(Alloc<int32_t>(core->memory)),
       host_logits(Alloc<float>(core->memory, MemTag::scratch)), core_(core), events_(Alloc<Stored>(core->memory)),
       text_(Alloc<char>(core->memory, MemTag::text)), finish_text_(Alloc<char>(core->memory, MemTag::text)), lent_text_(Alloc<char>(core->memory, MemTag::text)),
       top_(Alloc<sample::LogProb>(core->memory)), lent_top_(Alloc<sample::LogProb>(core->memory)) {

@@ -69,6 +69,8 @@ public:
     int32_t n_done = 0;              // tokens of the answer; seq.tokens may have been shifted
     int32_t prompt_reported = 1;     // prompt tokens whose log probability was given; the first has none
     bool fork_pending = false;       // choice > 0, waits for choice 0's prompt
+    kv::Table draft_table;           // the drafter's
+    Vector<int32_t> draft_ids;       // what draft_table holds
     int32_t guess = 0, wait = 0;     // speculation: how many tokens to propose next, how many steps to rest first
 
     // Under the mutex.

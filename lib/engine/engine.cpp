@@ -47,7 +47,7 @@ batch::Limits batch_limits(const EngineParams &p) {
 
 EngineImpl::EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> backend, Owned<Backend> draft, std::shared_ptr<const Speech> speech,
                        const EngineParams &p, const Limits &limits)
-    : memory_(m), owner_(std::move(owner)), backend_(std::move(backend)), draft_(std::move(draft)), speech_(std::move(speech)), params_(with_defaults(p, backend_->facts())), limits_(limits),
+    : memory_(m), owner_(std::move(owner)), backend_(std::move(backend)), speech_(std::move(speech)), params_(with_defaults(p, backend_->facts())), limits_(limits),
       facts_(backend_->facts()), n_ctx_(params_.n_ctx),
       // The secret keeps one client from aiming at another's cached prefixes; it never enters a result.
       cache_(m, p.n_blocks, params_.prefix_cache, mix64(process_seed(), now_ns())), sched_(m, cache_, batch_limits(params_)), plan_(m),
@@ -66,6 +66,13 @@ EngineImpl::EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> ba
     top_scratch_.reserve(limits_.logprobs + 1);
     top_.reserve(limits_.logprobs + 1);
     text_.reserve(1024);
+    if (draft) {
+        const BackendFacts &d = draft->facts();
+        if (d.n_vocab != facts_.n_vocab) fail(Code::unsupported, "the draft model has ", d.n_vocab, " tokens, the model ", facts_.n_vocab);
+        if (params_.draft_tokens == 0) params_.draft_tokens = 4;
+        int32_t most = d.max_rows > 0 ? std::min(d.max_rows, params_.max_batch_tokens) : params_.max_batch_tokens;
+        drafter_.emplace(m, std::move(draft), p.draft_blocks, std::min(most, params_.chunk), most);
+    }
     if (params_.trace) trace_.enable(1 << 16);
     mine_.n_blocks = static_cast<uint32_t>(cache_.pool().n_blocks());
     mine_.block_tokens = kv::kBlockTokens;

@@ -27,7 +27,8 @@ struct EngineParams {
     int32_t n_blocks = 0;          // of the KV cache: the backend's, fixed when it was made
     Policy policy = Policy::fcfs;
     int32_t lookup_tokens = 0;
-    int32_t draft_tokens = 0;
+    int32_t draft_tokens = 0;      // 0 = 4 with a draft model
+    int32_t draft_blocks = 0;      // of the draft's KV cache, as its backend was made
     uint64_t swap_bytes = 0;
 };
 
@@ -36,7 +37,7 @@ struct Stats {
     uint32_t n_waiting = 0, n_running = 0, n_blocks = 0, n_blocks_free = 0, n_blocks_cached = 0, block_tokens = 0, last_batch_tokens = 0;
     uint64_t steps = 0, submitted = 0, finished = 0, cancelled = 0, failed = 0, preempted = 0;
     uint64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0, draft_tokens = 0, accepted_tokens = 0;
-    uint64_t step_ns = 0, forward_ns = 0, sample_ns = 0, pauses = 0;
+    uint64_t step_ns = 0, forward_ns = 0, sample_ns = 0, draft_ns = 0, pauses = 0;
 };
 
 enum class Pooling : int32_t { model = 0, mean = 1, cls = 2, last = 3, none = 4 };

@@ -8,6 +8,7 @@
 
 #include "batch/scheduler.h"
 #include "engine/choice.h"
+#include "engine/drafter.h"
 #include "engine/engine.h"
 #include "engine/trace.h"
 
@@ -91,7 +92,7 @@ private:
     Memory &memory_;
     std::shared_ptr<void> owner_;
     Owned<Backend> backend_;
-    Owned<Backend> draft_;
+    std::optional<Drafter> drafter_;
     std::shared_ptr<const Speech> speech_;
     EngineParams params_;
     const Limits limits_;

@@ -164,21 +164,21 @@ void EngineImpl::shift_context(Choice &c) {
 void EngineImpl::propose(Choice &c) {
     const RequestParams &p = c.group.params;
     c.seq.drafts.clear();
-    if (params_.lookup_tokens <= 0 || p.host_sampler) return;
-    if (c.wait > 0) {
-        --c.wait;
-        return;
-    }
-    if (c.guess == 0) c.guess = std::min(4, params_.lookup_tokens);
+    int32_t most = std::max(params_.lookup_tokens, drafter_ ? params_.draft_tokens : 0);
+    if (most <= 0 || p.host_sampler) return;
     int32_t room = c.seq.max_tokens - c.seq.known() - 1;
     if (p.max_tokens > 0) room = std::min(room, p.max_tokens - c.n_done - 1);
-    lookup(c.seq.tokens, std::min(c.guess, room), c.seq.drafts);
+    if (c.guess == 0) c.guess = std::min(4, most);
+    if (c.wait > 0) --c.wait;
+    else if (params_.lookup_tokens > 0) lookup(c.seq.tokens, std::min({c.guess, params_.lookup_tokens, room}), c.seq.drafts);
+    if (drafter_ && c.seq.drafts.empty()) drafter_->add(c, std::min({c.guess, params_.draft_tokens, room}));
 }
 
 void EngineImpl::adapt(Choice &c, int32_t proposed, int32_t accepted) noexcept {
     // A batch of five rows costs little more than one of one (PERFORMANCE: 1.2x), so a guess pays from one token on.
-    if (accepted == proposed) c.guess = std::min(params_.lookup_tokens, c.guess * 2);
-    else c.guess = std::max(2, std::min(params_.lookup_tokens, accepted + 2));
+    int32_t most = std::max(params_.lookup_tokens, params_.draft_tokens);
+    if (accepted == proposed) c.guess = std::min(most, c.guess * 2);
+    else c.guess = std::min(most, std::max(drafter_ ? 1 : 2, accepted + 1));
     if (accepted == 0) c.wait = 2;
 }
 

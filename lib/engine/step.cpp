@@ -63,6 +63,12 @@ void EngineImpl::serve() noexcept {
 }
 
 Code EngineImpl::run(uint64_t deadline) {
+    if (drafter_ && drafter_->busy()) {
+        uint64_t t = now_ns();
+        bool done = drafter_->advance(deadline);
+        mine_.draft_ns += now_ns() - t;
+        if (!done) return Code::again;
+    }
     if (stage_ == Stage::idle && !prepare()) return Code::done;
     if (stage_ == Stage::forward) {
         uint64_t t = now_ns();
@@ -251,6 +257,7 @@ void EngineImpl::close_pass() {
 }
 
 void EngineImpl::abort_pass() noexcept {
+    if (drafter_) drafter_->abandon();
     if (stage_ == Stage::idle) return;
     if (stage_ == Stage::begun) backend_->copy_blocks(plan_.copies);  // tables already point to the copies
     else backend_->abandon();
@@ -263,6 +270,7 @@ void EngineImpl::abort_pass() noexcept {
 
 void EngineImpl::finish(Choice &c, Finish why, std::string_view text) {
     sched_.remove(c.seq);
+    if (drafter_) drafter_->release(c);
     if (c.finish != Finish::none) return;
     std::lock_guard lock(core_->mutex);
     c.facts.preemptions = c.seq.preemptions;

@@ -41,11 +41,16 @@ struct Rig {
     Memory mem;
     FakeBackend *backend = nullptr;
     std::shared_ptr<Engine> engine;
-    explicit Rig(EngineParams p = {}, FakeOptions o = {}) {
+    explicit Rig(EngineParams p = {}, FakeOptions o = {}, std::optional<FakeOptions> draft = {}) {
+        Owned<Backend> second;
+        if (draft) {
+            p.draft_blocks = draft->n_blocks;
+            second = make_owned<FakeBackend>(mem, *draft);
+        }
         auto b = make_owned<FakeBackend>(mem, o);
         backend = b.get();
         p.n_blocks = o.causal ? o.n_blocks : 0;
-        engine = make_engine(mem, nullptr, std::move(b), {}, std::allocate_shared<FakeSpeech>(Alloc<FakeSpeech>(mem)), p, Limits{});
+        engine = make_engine(mem, nullptr, std::move(b), std::move(second), std::allocate_shared<FakeSpeech>(Alloc<FakeSpeech>(mem)), p, Limits{});
     }
     std::shared_ptr<Request> submit(const Ask &a) {
         RequestParams p(mem);
@@ -138,7 +143,9 @@ int schedule(const std::vector<Ask> &asks, const std::vector<std::vector<Answer>
     p.policy = static_cast<Policy>(d(3));
     p.prefix_cache = d(4) != 0;
     p.lookup_tokens = d(2) ? 0 : 1 + d(8);
-    Rig rig(p, o);
+    std::optional<FakeOptions> draft;
+    if (d(3) == 0) draft = FakeOptions{.n_blocks = 2 + d(40), .rows_a_slice = 1 + d(20), .head_rows = 1 + d(5), .twisted = true};
+    Rig rig(p, o, draft);
     struct Live {
         std::shared_ptr<Request> r;
         size_t ask;
@@ -682,6 +689,26 @@ TEST_CASE("speculation by lookup gives the same tokens in fewer steps") {
     CHECK(q.accepted_tokens > 20);
     CHECK(q.steps < p.steps);
     CHECK(q.completion_tokens == p.completion_tokens);
+}
+
+TEST_CASE("speculation by a draft model: good, bad and short of memory") {
+    Ask a{{1, 2, 3}, 60};
+    for (float t : {0.0f, 0.9f})
+        for (float rep : {1.0f, 1.2f}) {
+            a.temperature = t;
+            a.repetition = rep;
+            Rig plain;
+            Answer want = plain.solo(a);
+            Rig same({}, {}, FakeOptions{}), twisted({}, {}, FakeOptions{.twisted = true}), tiny({}, {}, FakeOptions{.n_blocks = 2});
+            CHECK(same.solo(a) == want);
+            CHECK(twisted.solo(a) == want);
+            CHECK(tiny.solo(a) == want);
+            Stats s = same.engine->stats(), w = twisted.engine->stats();
+            CHECK(s.accepted_tokens == s.draft_tokens);
+            CHECK(s.steps < 20);
+            CHECK(w.accepted_tokens < w.draft_tokens);
+            CHECK(w.steps < 50);
+        }
 }
 
 TEST_CASE("a step stops at its budget and goes on") {

@@ -22,6 +22,7 @@ struct FakeOptions {
     int32_t poison = -1;             // a sequence that holds this token has NaN logits
     int32_t window = 0;
     bool causal = true;
+    bool twisted = false;            // a draft model: thinks otherwise now and then
     int32_t fail_pass = -1;          // this pass throws half-way
 };
 
@@ -116,6 +117,7 @@ private:
             for (int32_t p = 0; p < r.n; ++p) h.hash = mix64(h.hash + 1, static_cast<uint64_t>(r.tokens[p]) << 20 | static_cast<uint64_t>(p));
             h.hash = mix64(h.hash, static_cast<uint64_t>(i));
         }
+        if (o_.twisted && h.hash % 5 == 1) h.hash += 77;
         if (i >= r.first_output) hidden_.push_back(h);
     }
 
