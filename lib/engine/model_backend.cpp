@@ -178,8 +178,7 @@ std::shared_ptr<Engine> open_engine(std::shared_ptr<const OpenedModel> model, st
     auto backend = make_backend(model, kv_type, p, kv_bytes, &p.n_blocks);
     Owned<Backend> second;
     if (draft) {
-        int32_t blocks = 0;
-        second = make_backend(draft, kv_type, p, 0, &blocks);
+        second = make_backend(draft, kv_type, p, 0, &p.draft_blocks);
     }
     std::shared_ptr<const Speech> speech;
     if (const text::Tokenizer *t = model->tokenizer()) speech = make_shared_in<ModelSpeech>(m, model, *t);
