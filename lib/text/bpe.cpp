@@ -94,7 +94,8 @@ void BpeModel::add_merge(std::string_view left, std::string_view right) {
     size_t i = mix64(pair, seed_) & mask_;
     for (; table_[i].rank != kNoRank; i = (i + 1) & mask_)
         if (table_[i].pair == pair) fail(Code::format, "merge ", n_merges_, " ", quoted{left}, " + ", quoted{right}, " repeats merge ", table_[i].rank);
-    table_[i] = {pair, n_merges_, id};
+    // A merge that makes a control token would let a user's text say it.
+    if (vocab_.type(id) != TokenType::control) table_[i] = {pair, n_merges_, id};
     ++n_merges_;
 }
 
@@ -120,7 +121,7 @@ void BpeModel::start_chars(EncodeScratch &s, std::string_view word) const {
     bool after_unk = false;
     while (p != end) {
         uint32_t size = utf8_at(p, end).size, at = static_cast<uint32_t>(p - word.data());
-        int32_t id = vocab_.find({p, size});
+        int32_t id = vocab_.find_plain({p, size});
         if (id != kNoToken) {
             push(s, id, begin, at + size);
             begin = at + size;
@@ -156,7 +157,7 @@ void BpeModel::encode(EncodeScratch &s, std::string_view word, Vector<Piece> &ou
             for (char c : word) utf8_append(s.word, char_of_byte(static_cast<unsigned char>(c)));
             text = s.word;
         }
-        if (int32_t id = vocab_.find(text); id != kNoToken) {
+        if (int32_t id = vocab_.find_plain(text); id != kNoToken) {
             out.push_back({id, static_cast<uint32_t>(word.size())});
             return;
         }

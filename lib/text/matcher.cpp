@@ -49,7 +49,7 @@ void Matcher::add(std::string_view text, int32_t value) {
         }
         node = next;
     }
-    if (text.empty() || nodes_[node].size != 0) return;
+    if (text.empty()) return;
     starts_[static_cast<unsigned char>(text.back())] = true;
     nodes_[node].value = value;
     nodes_[node].size = static_cast<uint32_t>(text.size());

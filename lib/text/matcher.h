@@ -20,7 +20,7 @@ public:
     };
 
     explicit Matcher(Memory &m);
-    void add(std::string_view text, int32_t value);  // not empty; of equal texts the first counts
+    void add(std::string_view text, int32_t value);  // not empty; of equal texts the last counts
     void build();                                    // after the last add
     bool empty() const noexcept { return n_ == 0; }
     // Replaces `hits` by the matches, which do not overlap, in order of place.

@@ -109,9 +109,15 @@ void bert_cjk(std::string_view in, NormSink &out) {
     });
 }
 
-void charsmap(const CharsMap &map, std::string_view in, NormSink &out) {
-    size_t pos = 0;
+void charsmap(const CharsMap &map, std::string_view in, const Vector<Matcher::Hit> &untouched, NormSink &out) {
+    size_t pos = 0, hit = 0;
     while (pos < in.size()) {
+        while (hit < untouched.size() && untouched[hit].begin < pos) ++hit;
+        if (hit < untouched.size() && untouched[hit].begin == pos) {
+            out.copy(in.substr(pos, untouched[hit].size), static_cast<uint32_t>(pos));
+            pos += untouched[hit].size;
+            continue;
+        }
         if (CharsMap::Match m = map.longest(in.substr(pos)); m.size != 0) {
             out.put(m.replacement, static_cast<uint32_t>(pos));
             pos += m.size;
@@ -121,6 +127,56 @@ void charsmap(const CharsMap &map, std::string_view in, NormSink &out) {
         out.put(c.cp == kBadByte ? std::string_view("\xEF\xBF\xBD") : in.substr(pos, c.size), static_cast<uint32_t>(pos));
         pos += c.size;
     }
+}
+
+// A cluster (a character with its marks, CR LF) of up to 5 bytes is replaced as a whole by what the shortest sequence at
+// its beginning stands for, quirks included; others go character by character.
+void charsmap_clusters(const CharsMap &map, std::string_view in, NormSink &out) {
+    const char *p = in.data(), *end = p + in.size();
+    auto offset = [&](const char *q) { return static_cast<uint32_t>(q - in.data()); };
+    // Controls, formats and separators end a cluster; the joiners do not.
+    auto breaks = [](char32_t cp) {
+        if (cp == 0x200C || cp == 0x200D) return false;
+        return cp == 0x2028 || cp == 0x2029 || (class_of(cp) & (cls::bert_control | cls::newline)) != 0;
+    };
+    while (p != end) {
+        Utf8Char c = utf8_at(p, end);
+        const char *q = p + c.size;
+        if (c.cp == '\r' && q != end && *q == '\n') ++q;
+        else if (!breaks(c.cp))
+            for (; q != end; q += c.size)
+                if (c = utf8_at(q, end); !(class_of(c.cp) & cls::M) && c.cp != 0x200D) break;
+        std::string_view cluster(p, static_cast<size_t>(q - p));
+        if (cluster.size() < 6)
+            if (CharsMap::Match m = map.shortest(cluster); m.size != 0) {
+                out.put(m.replacement, offset(p));
+                p = q;
+                continue;
+            }
+        while (p != q) {
+            c = utf8_at(p, end);
+            CharsMap::Match m = map.shortest({p, c.size});
+            if (m.size != 0) out.put(m.replacement, offset(p));
+            else out.put(c.cp == kBadByte ? std::string_view("\xEF\xBF\xBD") : std::string_view(p, c.size), offset(p));
+            p += c.size;
+        }
+    }
+}
+
+void replace_runs(const NormStep &step, std::string_view in, NormSink &out) {
+    const std::string_view from = step.from;
+    size_t pos = 0;
+    while (pos < in.size()) {
+        size_t hit = in.find(from, pos);
+        if (hit == std::string_view::npos) break;
+        size_t stop = hit;
+        while (in.substr(stop, from.size()) == from) stop += from.size();
+        out.copy(in.substr(pos, hit - pos), static_cast<uint32_t>(pos));
+        if (stop - hit > from.size()) out.put(step.to, static_cast<uint32_t>(hit));
+        else out.copy(in.substr(hit, stop - hit), static_cast<uint32_t>(hit));
+        pos = stop;
+    }
+    out.copy(in.substr(pos), static_cast<uint32_t>(pos));
 }
 
 void nmt(std::string_view in, NormSink &out) {
@@ -139,7 +195,7 @@ bool Normalizer::changes(const NormStep &step, std::string_view in, bool first) 
     switch (step.kind) {
         case Kind::nfc: case Kind::nfd: case Kind::nfkc: case Kind::nfkd: return !is_inert(in, form_of(step.kind));
         case Kind::strip_accents: case Kind::bert_accents: return !is_ascii(in);
-        case Kind::replace: return in.find(std::string_view(step.from)) != std::string_view::npos;
+        case Kind::replace: case Kind::replace_runs: return in.find(std::string_view(step.from)) != std::string_view::npos;
         case Kind::prepend: return !in.empty();
         case Kind::prefix_blank:
             if (in.empty() || (step.only_first && !first)) return false;
@@ -154,14 +210,14 @@ bool Normalizer::changes(const NormStep &step, std::string_view in, bool first) 
     }
 }
 
-std::string_view Normalizer::apply(EncodeScratch &s, std::string_view in, bool first, bool track) const {
-    bool moved = false;  // the text lies in s.text (s.origin kept with it)
+std::string_view Normalizer::apply(EncodeScratch &s, NormBuffers &b, std::string_view in, bool first, bool track) const {
+    bool moved = false;  // the text lies in b.text (b.origin kept with it)
     std::string_view text = in;
     for (const NormStep &step : steps_) {
         if (!changes(step, text, first)) continue;
-        s.text2.clear();
-        s.origin2.clear();
-        NormSink out(s.text2, track ? &s.origin2 : nullptr);
+        b.text2.clear();
+        b.origin2.clear();
+        NormSink out(b.text2, track ? &b.origin2 : nullptr);
         switch (step.kind) {
             case Kind::nfc: case Kind::nfd: case Kind::nfkc: case Kind::nfkd: to_normal_form(s, text, form_of(step.kind), out); break;
             case Kind::lowercase: lower(text, out); break;
@@ -189,20 +245,26 @@ std::string_view Normalizer::apply(EncodeScratch &s, std::string_view in, bool f
             case Kind::squeeze_blanks: squeeze(step, text, out); break;
             case Kind::bert_clean: bert_clean(text, out); break;
             case Kind::bert_cjk: bert_cjk(text, out); break;
-            case Kind::charsmap: charsmap(*charsmap_, text, out); break;
+            case Kind::charsmap:
+                s.hits.clear();
+                if (untouched_) untouched_->find(text, s.hits);
+                charsmap(*charsmap_, text, s.hits, out);
+                break;
+            case Kind::charsmap_clusters: charsmap_clusters(*charsmap_, text, out); break;
+            case Kind::replace_runs: replace_runs(step, text, out); break;
             case Kind::nmt: nmt(text, out); break;
             case Kind::fix_utf8:
                 each(text, [&](char32_t cp, std::string_view bytes, uint32_t at) { out.put(cp == kBadByte ? std::string_view("\xEF\xBF\xBD") : bytes, at); });
                 break;
         }
         if (track) {
-            s.origin2.push_back(static_cast<uint32_t>(text.size()));
+            b.origin2.push_back(static_cast<uint32_t>(text.size()));
             if (moved)
-                for (uint32_t &o : s.origin2) o = s.origin[o];
-            s.origin.swap(s.origin2);
+                for (uint32_t &o : b.origin2) o = b.origin[o];
+            b.origin.swap(b.origin2);
         }
-        s.text.swap(s.text2);
-        text = s.text;
+        b.text.swap(b.text2);
+        text = b.text;
         moved = true;
     }
     return text;

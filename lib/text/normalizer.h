@@ -20,6 +20,7 @@ struct NormStep {
         strip_accents,   // drops combining marks
         bert_accents,    // drops those that BertNormalizer drops
         replace,         // every `from` by `to`
+        replace_runs,    // two or more `from` in a row by one `to`
         prepend,         // `to` in front of a text that is not empty
         prefix_blank,    // `to` in front unless the text begins with it (or `from`); see only_first
         suffix_blank,    // `to` behind, SentencePiece's treat_whitespace_as_suffix
@@ -27,7 +28,8 @@ struct NormStep {
         squeeze_blanks,  // blanks in a row become one, none at the ends (remove_extra_whitespaces)
         bert_clean,      // drops controls, white space becomes a blank
         bert_cjk,        // blanks around ideographs
-        charsmap,
+        charsmap,        // SentencePiece's way: the longest known sequence at each place, user-defined pieces left alone
+        charsmap_clusters,  // Hugging Face's way: whole clusters first, then characters
         nmt,             // SentencePiece's nmt rules, as Hugging Face has them
         fix_utf8,        // broken bytes become U+FFFD
     };
@@ -46,18 +48,21 @@ public:
         return steps_.back();
     }
     void set_charsmap(Owned<CharsMap> map) { charsmap_ = std::move(map); }
+    // Pieces that the charsmap step passes unchanged; they live as long as the normalizer.
+    void set_untouched(const Matcher *pieces) { untouched_ = pieces; }
     bool empty() const noexcept { return steps_.empty(); }
 
-    // The normal form of `in`: a view of `in` itself where nothing changes, else of s.text. `first`: the text's
-    // beginning. With `track`, s.origin has for each byte of the result (and for its end) the byte of `in`, unless the
+    // The normal form of `in`: a view of `in` itself where nothing changes, else of b.text. `first`: the text's
+    // beginning. With `track`, b.origin has for each byte of the result (and for its end) the byte of `in`, unless the
     // result is `in`.
-    std::string_view apply(EncodeScratch &s, std::string_view in, bool first, bool track) const;
+    std::string_view apply(EncodeScratch &s, NormBuffers &b, std::string_view in, bool first, bool track) const;
 
 private:
     bool changes(const NormStep &step, std::string_view in, bool first) const noexcept;
 
     Vector<NormStep> steps_;
     Owned<CharsMap> charsmap_;
+    const Matcher *untouched_ = nullptr;
 };
 
 // Collects a step's output with its origins.

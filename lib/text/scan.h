@@ -18,14 +18,14 @@ namespace scan {
 constexpr std::array<uint16_t, 128> ascii_classes() {
     std::array<uint16_t, 128> t{};
     for (int c = 0; c < 128; ++c) {
-        if (c >= 'A' && c <= 'Z') t[c] = cls::Lu;
-        else if (c >= 'a' && c <= 'z') t[c] = cls::Ll;
-        else if (c >= '0' && c <= '9') t[c] = cls::N | cls::Nd;
+        if (c >= 'A' && c <= 'Z') t[c] = cls::Lu | cls::word;
+        else if (c >= 'a' && c <= 'z') t[c] = cls::Ll | cls::word;
+        else if (c >= '0' && c <= '9') t[c] = cls::N | cls::word;
         else if (c == '\n' || c == '\r') t[c] = cls::space | cls::newline;
         else if (c == ' ' || (c >= 9 && c <= 12)) t[c] = cls::space;
         else if (c < 32 || c == 127) t[c] = 0;
         else if (c == '$' || c == '+' || c == '<' || c == '=' || c == '>' || c == '^' || c == '`' || c == '|' || c == '~') t[c] = cls::S;
-        else t[c] = cls::P;
+        else t[c] = c == '_' ? cls::P | cls::word : cls::P;
     }
     return t;
 }
@@ -53,13 +53,15 @@ inline const char *run_not(const char *p, const char *end, uint16_t mask) noexce
     return p;
 }
 
-// 's 't 're 've 'm 'll 'd at p: the end, or p. With `fold`, any case as (?i:) has it, where U+017F is an s.
-const char *contraction(const char *p, const char *end, bool fold) noexcept;
+// 's 't 're 've 'm 'll 'd at p: the end, or p. Fold::unicode is (?i:), where U+017F is an s.
+enum class Fold : uint8_t { none, ascii, unicode };
+const char *contraction(const char *p, const char *end, Fold fold) noexcept;
 // `\s+(?!\S)|\s+`, before it `\s*[\r\n]+` where `newlines`. p stands on white space.
 const char *white(const char *p, const char *end, bool newlines) noexcept;
 
 // Whole patterns.
 const char *gpt2(const char *p, const char *end) noexcept;
+const char *llama3_ascii(const char *p, const char *end) noexcept;  // contractions fold ASCII case alone
 const char *llama3(const char *p, const char *end) noexcept;
 const char *qwen2(const char *p, const char *end) noexcept;
 const char *qwen35(const char *p, const char *end) noexcept;
@@ -77,6 +79,7 @@ const char *digit_runs(const char *p, const char *end) noexcept;    // \p{N}+
 // Digits of the byte-mapped text: Falcon looks for them after the byte map, where six bytes above ASCII become ² ³ ¹ ¼ ½ ¾.
 const char *mapped_digit_runs(const char *p, const char *end) noexcept;
 const char *ascii_triples(const char *p, const char *end) noexcept; // [0-9][0-9][0-9]
+const char *mapped_digit(const char *p, const char *end) noexcept;
 const char *newline(const char *p, const char *end) noexcept;       // [\r\n]
 const char *lines(const char *p, const char *end) noexcept;         // [^\n]+|[\n]+
 const char *space_letters(const char *p, const char *end) noexcept; // \s?\p{L}+
@@ -86,7 +89,14 @@ const char *wide_punctuation(const char *p, const char *end) noexcept;   // \s?[
 const char *trailing_space(const char *p, const char *end) noexcept;     // \s+$
 const char *cjk_deepseek(const char *p, const char *end) noexcept;  // [一-龥ࠀ-一가-퟿]+
 const char *cjk_deepseek3(const char *p, const char *end) noexcept; // [一-龥぀-ゟ゠-ヿ]+
+const char *punctuation(const char *p, const char *end) noexcept;         // one by one, as Hugging Face's Punctuation has it
 const char *punctuation_runs(const char *p, const char *end) noexcept;   // \p{P} or ASCII punctuation, in runs
+const char *white_space(const char *p, const char *end) noexcept;   // \s+
+const char *words(const char *p, const char *end) noexcept;         // \w+|[^\w\s]+
+const char *metaspace(const char *p, const char *end) noexcept;     // before each U+2581
+const char *before_blank(const char *p, const char *end) noexcept;  // before, behind and around each ' '
+const char *after_blank(const char *p, const char *end) noexcept;
+const char *single_blank(const char *p, const char *end) noexcept;
 const char *bert(const char *p, const char *end) noexcept;          // white space runs, single punctuation, the rest
 const char *punctuation_symbols(const char *p, const char *end) noexcept; // [\p{P}\$\+<=>\^~\|]+
 

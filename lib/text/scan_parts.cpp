@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The single steps that some pre-tokenizers take one after the other, each inside the pieces of the one before:
 // a step isolates the matches of a small pattern and leaves the gaps between as pieces of their own.
+#include <cstring>
+
+#include "text/blank.h"
 #include "text/scan.h"
 
 namespace inlay::text::scan {
@@ -94,6 +97,11 @@ const char *mapped_digit_runs(const char *p, const char *end) noexcept {
     while (p != end && in(*p) == inside);
     return p;
 }
+const char *mapped_digit(const char *p, const char *end) noexcept {
+    const char *q = mapped_digit_runs(p, end);
+    unsigned char b = static_cast<unsigned char>(*p);
+    return (b >= '0' && b <= '9') || b == 0xB2 || b == 0xB3 || b == 0xB9 || (b >= 0xBC && b <= 0xBE) ? p + 1 : q;
+}
 const char *newline(const char *p, const char *end) noexcept { return isolate(p, end, is_newline, 1); }
 const char *lines(const char *p, const char *end) noexcept {
     return isolate_runs(p, end, [](char32_t cp) { return cp == '\n'; });
@@ -151,8 +159,34 @@ const char *cjk_deepseek3(const char *p, const char *end) noexcept {
 }
 
 const char *punctuation_runs(const char *p, const char *end) noexcept {
-    return isolate_runs(p, end, [](char32_t cp) { return is_ascii_punctuation(cp) || (class_of(cp) & cls::P); });
+    return isolate_runs(p, end, [](char32_t cp) { return (class_of(cp) & cls::bert_punctuation) != 0; });
 }
+const char *punctuation(const char *p, const char *end) noexcept {
+    return isolate(p, end, [](char32_t cp) { return (class_of(cp) & cls::bert_punctuation) != 0; }, 1);
+}
+const char *white_space(const char *p, const char *end) noexcept {
+    return isolate_runs(p, end, [](char32_t cp) { return (class_of(cp) & cls::space) != 0; });
+}
+const char *words(const char *p, const char *end) noexcept {
+    auto kind = [&](const char *q) { return at(q, end).mask & (cls::space | cls::word); };
+    int first = kind(p);
+    do p += at(p, end).size;
+    while (p != end && kind(p) == first);
+    return p;
+}
+const char *metaspace(const char *p, const char *end) noexcept {
+    size_t at = std::string_view(p, static_cast<size_t>(end - p)).find(kBlank, 1);
+    return at == std::string_view::npos ? end : p + at;
+}
+const char *before_blank(const char *p, const char *end) noexcept {
+    const void *q = p + 1 == end ? nullptr : std::memchr(p + 1, ' ', static_cast<size_t>(end - p - 1));
+    return q ? static_cast<const char *>(q) : end;
+}
+const char *after_blank(const char *p, const char *end) noexcept {
+    const void *q = std::memchr(p, ' ', static_cast<size_t>(end - p));
+    return q ? static_cast<const char *>(q) + 1 : end;
+}
+const char *single_blank(const char *p, const char *end) noexcept { return *p == ' ' ? p + 1 : before_blank(p, end); }
 const char *bert(const char *p, const char *end) noexcept {
     auto kind = [&](const char *q, uint32_t &size) {
         Utf8Char c = utf8_at(q, end);

@@ -5,16 +5,16 @@
 
 namespace inlay::text::scan {
 
-const char *contraction(const char *p, const char *end, bool fold) noexcept {
+const char *contraction(const char *p, const char *end, Fold fold) noexcept {
     if (p == end || *p != '\'' || end - p < 2) return p;
     auto lower = [&](const char *q) {
         unsigned char c = static_cast<unsigned char>(*q);
-        return fold && c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : *q;
+        return fold != Fold::none && c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : *q;
     };
     char a = lower(p + 1);
     if (a == 's' || a == 't' || a == 'm' || a == 'd') return p + 2;
     if (end - p < 3) return p;
-    if (fold && p[1] == '\xC5' && p[2] == '\xBF') return p + 3;
+    if (fold == Fold::unicode && p[1] == '\xC5' && p[2] == '\xBF') return p + 3;
     char b = lower(p + 2);
     if ((a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l')) return p + 3;
     return p;
@@ -35,7 +35,7 @@ const char *white(const char *p, const char *end, bool newlines) noexcept {
 // 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 const char *gpt2(const char *p, const char *end) noexcept {
     if (*p == '\'')
-        if (const char *q = contraction(p, end, false); q != p) return q;
+        if (const char *q = contraction(p, end, Fold::none); q != p) return q;
     const char *q = *p == ' ' ? p + 1 : p;
     Class c = at(q, end);
     if (c.mask & cls::L) return run(q + c.size, end, cls::L);
@@ -49,16 +49,15 @@ namespace {
 struct Llama3 {
     int digits = 3;                // \p{N}{1,digits}
     uint16_t letters = cls::L;     // what words are made of
-    bool tail = true;              // [\r\n]* behind others
-    bool newline_in_other = true;  // seed-coder keeps CR and LF out, which white space is anyway
-    bool one_newline = false;      // \s*[\r\n] instead of \s*[\r\n]+
+    bool tail = true;             // [\r\n]* behind others
+    Fold fold = Fold::unicode;
 };
 
 // (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
 template <Llama3 K>
 const char *llama3_like(const char *p, const char *end) noexcept {
     if (*p == '\'')
-        if (const char *q = contraction(p, end, true); q != p) return q;
+        if (const char *q = contraction(p, end, K.fold); q != p) return q;
     Class c = at(p, end);
     if (c.mask & K.letters) return run(p + c.size, end, K.letters);
     if (c.mask & cls::N) {
@@ -111,7 +110,7 @@ const char *cased(const char *p, const char *end) noexcept {
         if (!q) q = mixed(p, end);
         if (!q && behind) q = upper_first(behind, end);
         if (!q) q = upper_first(p, end);
-        if (q) return kContractions ? contraction(q, end, true) : q;
+        if (q) return kContractions ? contraction(q, end, Fold::unicode) : q;
     }
     if (c.mask & cls::N) {
         const char *q = p + c.size;
@@ -131,6 +130,7 @@ const char *cased(const char *p, const char *end) noexcept {
 }  // namespace
 
 const char *llama3(const char *p, const char *end) noexcept { return llama3_like<Llama3{}>(p, end); }
+const char *llama3_ascii(const char *p, const char *end) noexcept { return llama3_like<Llama3{.fold = Fold::ascii}>(p, end); }
 const char *qwen2(const char *p, const char *end) noexcept { return llama3_like<Llama3{.digits = 1}>(p, end); }
 const char *qwen35(const char *p, const char *end) noexcept { return llama3_like<Llama3{.digits = 1, .letters = cls::L | cls::M}>(p, end); }
 // As qwen2 without the line feeds behind others.

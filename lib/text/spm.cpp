@@ -32,10 +32,6 @@ SpmModel::SpmModel(Memory &m, const Vocab &vocab, const SpmOptions &options)
         auto it = std::lower_bound(scores.begin(), scores.end(), vocab.score(id), std::greater<>());
         rank_[static_cast<size_t>(id)] = static_cast<uint32_t>(it - scores.begin());
         max_piece_ = std::max(max_piece_, text.size());
-        // User-defined pieces are found as a whole, so only the others can be built across a blank.
-        if (vocab.type(id) == TokenType::user_defined && options.split_user_defined) continue;
-        for (size_t at = text.find(kBlank, 1); at != std::string_view::npos; at = text.find(kBlank, at + 1))
-            if (!text.substr(0, at).ends_with(kBlank)) joins_blank_[static_cast<unsigned char>(text[at - 1])] = true;
     }
     user_defined_.build();
     for (int b = 0; b < 256; ++b) byte_ids_[b] = options.byte_fallback ? vocab.find_byte(static_cast<unsigned char>(b)) : kNoToken;
@@ -44,7 +40,7 @@ SpmModel::SpmModel(Memory &m, const Vocab &vocab, const SpmOptions &options)
 void SpmModel::emit(EncodeScratch &s, std::string_view word, const Symbol &symbol, Vector<Piece> &out) const {
     uint32_t size = symbol.end - symbol.begin;
     std::string_view text = word.substr(symbol.begin, size);
-    int32_t id = symbol.id != kNoToken ? symbol.id : vocab_.find(text);
+    int32_t id = symbol.id != kNoToken ? symbol.id : vocab_.find_plain(text);
     if (id != kNoToken && vocab_.type(id) != TokenType::unused) {
         out.push_back({id, size});
         return;
@@ -55,7 +51,9 @@ void SpmModel::emit(EncodeScratch &s, std::string_view word, const Symbol &symbo
     if (bytes) {
         for (char c : text) out.push_back({byte_ids_[static_cast<unsigned char>(c)], 1});
     } else if (options_.unk != kNoToken) {
-        out.push_back({options_.unk, size});
+        // Unknown pieces in a row are one.
+        if (!out.empty() && out.back().id == options_.unk && !options_.byte_fallback) out.back().bytes += size;
+        else out.push_back({options_.unk, size});
     }
 }
 

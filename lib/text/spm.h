@@ -3,6 +3,7 @@
 // User-defined pieces are found first and never join; what ends up as no piece falls back to its bytes.
 #pragma once
 
+#include "text/blank.h"
 #include "text/matcher.h"
 #include "text/merge.h"
 
@@ -19,9 +20,7 @@ public:
     SpmModel(Memory &m, const Vocab &vocab, const SpmOptions &options);
     // `word` has blanks escaped to U+2581.
     void encode(EncodeScratch &s, std::string_view word, Vector<Piece> &out) const override;
-    // No piece holds `before` and then a blank, so the text may be cut in front of a blank that follows it: words are
-    // then encoded (and remembered) one by one, with the same result.
-    bool splits_between(char before) const noexcept { return !joins_blank_[static_cast<unsigned char>(before)]; }
+    const Matcher &user_defined() const noexcept { return user_defined_; }
 
 private:
     void emit(EncodeScratch &s, std::string_view word, const Symbol &symbol, Vector<Piece> &out) const;
@@ -37,11 +36,7 @@ private:
     Vector<uint32_t> rank_;  // by id: place of its score among all scores, best 0; kNoRank where merging must not make it
     Matcher user_defined_;
     size_t max_piece_ = 0;
-    bool joins_blank_[256] = {};  // last bytes of what stands before a blank inside of pieces
     int32_t byte_ids_[256];
 };
-
-// The three bytes of U+2581, which stands for a blank.
-constexpr std::string_view kBlank = "\xE2\x96\x81";
 
 }  // namespace inlay::text

@@ -80,25 +80,34 @@ struct MergeCandidate {
     int32_t id;
 };
 
+// What normalising reads and writes: two texts in turn, and for each byte of them (and their end) the offset it came
+// from, kept only when spans are asked for.
+struct NormBuffers {
+    explicit NormBuffers(Memory &m)
+        : text(Alloc<char>(m, MemTag::scratch)), text2(Alloc<char>(m, MemTag::scratch)), origin(Alloc<uint32_t>(m, MemTag::scratch)),
+          origin2(Alloc<uint32_t>(m, MemTag::scratch)) {}
+    String text, text2;
+    Vector<uint32_t> origin, origin2;
+};
+
 // One thread's working memory; may serve any number of tokenizers in turn.
 struct EncodeScratch {
     explicit EncodeScratch(Memory &m)
-        : memory(m), text(Alloc<char>(m, MemTag::scratch)), text2(Alloc<char>(m, MemTag::scratch)), word(Alloc<char>(m, MemTag::scratch)),
-          origin(Alloc<uint32_t>(m, MemTag::scratch)), origin2(Alloc<uint32_t>(m, MemTag::scratch)), pieces(Alloc<Piece>(m, MemTag::scratch)),
+        : memory(m), segment(m), stretch(m), word(Alloc<char>(m, MemTag::scratch)), pieces(Alloc<Piece>(m, MemTag::scratch)),
           symbols(Alloc<Symbol>(m, MemTag::scratch)), heap(Alloc<MergeCandidate>(m, MemTag::scratch)), cache(m),
-          code_points(Alloc<char32_t>(m, MemTag::scratch)), scores(Alloc<double>(m, MemTag::scratch)), back(Alloc<Piece>(m, MemTag::scratch)),
+          code_points(Alloc<char32_t>(m, MemTag::scratch)), scores(Alloc<double>(m, MemTag::scratch)), back(Alloc<Piece>(m, MemTag::scratch)), fallback(Alloc<Piece>(m, MemTag::scratch)),
           hits(Alloc<Matcher::Hit>(m, MemTag::scratch)), added(Alloc<Matcher::Hit>(m, MemTag::scratch)),
           late(Alloc<Matcher::Hit>(m, MemTag::scratch)) {}
     Memory &memory;
-    String text, text2, word;            // normalised text, its successor, one mapped word
-    Vector<uint32_t> origin, origin2;    // for each byte of text the offset it came from; only kept when spans are asked for
+    NormBuffers segment, stretch;  // between added tokens of the raw text; between those of the normalised text
+    String word;                   // one word, mapped
     Vector<Piece> pieces;
     Vector<Symbol> symbols;
     Vector<MergeCandidate> heap;
     WordCache cache;
     Vector<char32_t> code_points;
     Vector<double> scores;  // Unigram's lattice
-    Vector<Piece> back;
+    Vector<Piece> back, fallback;
     Vector<Matcher::Hit> hits, added, late;  // user-defined pieces in one word; added tokens in the raw and the normalised text
 };
 
@@ -107,8 +116,6 @@ public:
     virtual ~TokenModel() = default;
     // Appends the pieces of `word`; their bytes add up to word.size().
     virtual void encode(EncodeScratch &s, std::string_view word, Vector<Piece> &out) const = 0;
-    // A word's pieces do not depend on what stands around it and may be cached.
-    virtual bool cacheable() const noexcept { return true; }
 };
 
 }  // namespace inlay::text

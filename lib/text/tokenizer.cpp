@@ -5,13 +5,13 @@
 #include <algorithm>
 
 #include "base/checked.h"
-#include "text/spm.h"
+#include "text/blank.h"
 
 namespace inlay::text {
 
 Tokenizer::Tokenizer(Memory &m)
     : memory_(&m), pre_name_(Alloc<char>(m)), vocab_(m), end_ids_(Alloc<int32_t>(m)), front_(Alloc<int32_t>(m)), back_(Alloc<int32_t>(m)),
-      added_(Alloc<Added>(m)), raw_always_(m), raw_all_(m), late_always_(m), late_all_(m), normalizer_(m), continuing_(Alloc<char>(m)),
+      added_(Alloc<Added>(m)), raw_always_(m), raw_all_(m), late_always_(m), late_all_(m), normalizer_(m), stretch_normalizer_(m), continuing_(Alloc<char>(m)),
       bytes_(Alloc<char>(m, MemTag::text)), byte_begin_(Alloc<uint32_t>(m, MemTag::text)) {}
 
 std::string_view Tokenizer::kind_name() const noexcept {
@@ -54,23 +54,30 @@ struct Tokenizer::Run {
     Vector<int32_t> &ids;
     Vector<uint32_t> *begins;
     bool parse_special;
-    uint32_t offset = 0;         // of the segment in the text
-    bool moved = false;          // the segment was changed: s.origin says where its bytes come from
-    const char *base = nullptr;  // of the (normalised) segment
+    // Where the bytes of the segment, and of the stretch inside of it, come from: the text they are cut from begins at
+    // `base`; where a normaliser changed it, `origin` leads back.
+    struct Level {
+        const char *base = nullptr;
+        const Vector<uint32_t> *origin = nullptr;
+        uint32_t back(const char *p) const {
+            uint32_t at = static_cast<uint32_t>(p - base);
+            return origin ? (*origin)[at] : at;
+        }
+    };
+    uint32_t offset = 0;  // of the segment in the text
+    Level segment, stretch;
+    const char *stretch_from = nullptr;  // in the normalised segment
 
     void put(int32_t id, uint32_t begin) {
         ids.push_back(id);
         if (begins) begins->push_back(begin);
     }
-    uint32_t place(const char *p) const {
-        uint32_t at = static_cast<uint32_t>(p - base);
-        return offset + (moved ? s.origin[at] : at);
-    }
+    uint32_t place(const char *p) const { return offset + segment.back(stretch.origin ? stretch_from + stretch.back(p) : p); }
 };
 
 namespace {
 
-bool is_word_char(char32_t cp) noexcept { return cp == '_' || (class_of(cp) & (cls::L | cls::M | cls::N)); }
+bool is_word_char(char32_t cp) noexcept { return (class_of(cp) & cls::word) != 0; }
 // The character that ends at `end`.
 Utf8Char char_before(const char *begin, const char *end) noexcept {
     const char *q = end - 1;
@@ -142,24 +149,33 @@ void Tokenizer::encode(EncodeScratch &s, std::string_view text, const EncodeOpti
 }
 
 void Tokenizer::encode_segment(Run &run, std::string_view raw, uint32_t offset) const {
-    std::string_view text = normalizer_.empty() ? raw : normalizer_.apply(run.s, raw, offset == 0, run.begins != nullptr);
+    std::string_view text = normalizer_.empty() ? raw : normalizer_.apply(run.s, run.s.segment, raw, offset == 0, run.begins != nullptr);
     run.offset = offset;
-    run.moved = text.data() != raw.data();
-    run.base = text.data();
+    run.segment = {text.data(), run.begins && text.data() != raw.data() ? &run.s.segment.origin : nullptr};
     const Matcher &matcher = run.parse_special ? late_all_ : late_always_;
-    if (matcher.empty()) return encode_words(run, text);
+    if (matcher.empty()) return encode_stretch(run, text);
     split_added(
-        matcher, text, run.s.late, [&](const char *from, const char *to) { encode_words(run, {from, static_cast<size_t>(to - from)}); },
-        [&](int32_t id, const char *at) { run.put(id, run.begins ? run.place(at) : 0); });
+        matcher, text, run.s.late, [&](const char *from, const char *to) { encode_stretch(run, {from, static_cast<size_t>(to - from)}); },
+        [&](int32_t id, const char *at) { run.put(id, run.begins ? run.offset + run.segment.back(at) : 0); });
+}
+
+void Tokenizer::encode_stretch(Run &run, std::string_view text) const {
+    run.stretch = {};
+    if (stretch_normalizer_.empty()) return encode_words(run, text);
+    bool first = run.offset == 0 && text.data() == run.segment.base;
+    std::string_view changed = stretch_normalizer_.apply(run.s, run.s.stretch, text, first, run.begins != nullptr);
+    if (run.begins && changed.data() != text.data()) run.stretch = {changed.data(), &run.s.stretch.origin};
+    run.stretch_from = text.data();
+    encode_words(run, changed);
 }
 
 void Tokenizer::encode_words(Run &run, std::string_view text) const {
-    if (!spm_) return for_each_word(cut_, text, [&](std::string_view word) { encode_word(run, word); });
+    if (!cut_blanks_) return for_each_word(cut_, text, [&](std::string_view word) { encode_word(run, word); });
     size_t begin = 0, pos = 0;
     while (begin < text.size()) {
         size_t end = text.find(kBlank, pos);
         if (end == std::string_view::npos) end = text.size();
-        bool cut = end == text.size() || (end > begin && spm_->splits_between(text[end - 1]) && !text.substr(0, end).ends_with(kBlank));
+        bool cut = end == text.size() || (end > begin && !joins_blank_[static_cast<unsigned char>(text[end - 1])] && !text.substr(0, end).ends_with(kBlank));
         if (cut) {
             encode_word(run, text.substr(begin, end - begin));
             begin = end;
@@ -171,7 +187,7 @@ void Tokenizer::encode_words(Run &run, std::string_view text) const {
 void Tokenizer::encode_word(Run &run, std::string_view word) const {
     Vector<Piece> &pieces = run.s.pieces;
     pieces.clear();
-    bool small = word.size() <= WordCache::max_bytes && model_->cacheable();
+    bool small = word.size() <= WordCache::max_bytes;
     uint64_t h = small ? hash_bytes(word.data(), word.size(), identity_) : 0;
     if (!small || !run.s.cache.get(word, h, pieces)) {
         model_->encode(run.s, word, pieces);

@@ -17,8 +17,6 @@
 
 namespace inlay::text {
 
-class SpmModel;
-
 struct EncodeOptions {
     bool add_special = true;     // BOS, EOS, CLS, SEP as the model says
     bool parse_special = false;  // control tokens in the text are found; never for text that a user wrote
@@ -88,6 +86,7 @@ private:
     };
     struct Run;
     void encode_segment(Run &run, std::string_view raw, uint32_t offset) const;
+    void encode_stretch(Run &run, std::string_view text) const;
     void encode_words(Run &run, std::string_view text) const;
     void encode_word(Run &run, std::string_view word) const;
     void check(int32_t id) const;
@@ -103,10 +102,11 @@ private:
     Vector<int32_t> end_ids_, front_, back_;
     Vector<Added> added_;
     Matcher raw_always_, raw_all_, late_always_, late_all_;  // of added tokens: found in raw text, in normalised text; without and with special ones
-    Normalizer normalizer_;
+    Normalizer normalizer_, stretch_normalizer_;  // of what lies between added tokens: of the raw text, of the normalised
     PreTokenizer cut_;
+    // Text may be cut before a U+2581 that follows another byte than these: no piece holds such a byte and then a blank.
+    bool cut_blanks_ = false, joins_blank_[256] = {};
     Owned<TokenModel> model_;
-    const SpmModel *spm_ = nullptr;  // model_, where it lets text be cut before blanks
     DecodeKind decode_ = DecodeKind::bytes;
     bool strip_first_blank_ = false, cleanup_ = false;
     String continuing_;         // "##"

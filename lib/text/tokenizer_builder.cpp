@@ -2,6 +2,8 @@
 // Added tokens, roles by name, and the bytes of each token.
 #include "text/tokenizer_builder.h"
 
+#include "text/blank.h"
+
 namespace inlay::text {
 
 TokenizerBuilder::TokenizerBuilder(Memory &m, const Limits &limits, Tokenizer::Kind kind) : limits_(limits), t_(make_owned<Tokenizer>(m, m)) {
@@ -17,8 +19,16 @@ void TokenizerBuilder::add_added(int32_t id, const AddedFlags &flags) {
     bool special = type == TokenType::control || type == TokenType::unknown;
     int32_t at = static_cast<int32_t>(t_->added_.size());
     t_->added_.push_back({id, flags.lstrip, flags.rstrip, flags.single_word, special, flags.normalized});
-    (flags.normalized ? t_->late_all_ : t_->raw_all_).add(text, at);
-    if (!special) (flags.normalized ? t_->late_always_ : t_->raw_always_).add(text, at);
+    if (!flags.normalized) {
+        t_->raw_all_.add(text, at);
+        if (!special) t_->raw_always_.add(text, at);
+        return;
+    }
+    // Looked for in the normalised text, so in its own normal form.
+    EncodeScratch s(memory());
+    text = t_->normalizer_.apply(s, s.segment, text, true, false);
+    t_->late_all_.add(text, at);
+    if (!special) t_->late_always_.add(text, at);
 }
 
 void TokenizerBuilder::add_bert_normalizer(bool clean, bool cjk, bool strip_accents, bool lowercase) {
@@ -30,6 +40,19 @@ void TokenizerBuilder::add_bert_normalizer(bool clean, bool cjk, bool strip_acce
         normalizer().add(Kind::bert_accents);
     }
     if (lowercase) normalizer().add(Kind::lowercase);
+}
+
+void TokenizerBuilder::cut_before_blanks(bool whole_user_defined) {
+    const Vocab &v = t_->vocab_;
+    if (v.find(kBlank) == kNoToken) return;  // an unknown blank would join unknown characters before it
+    for (int32_t id = 0; id < v.size(); ++id) {
+        TokenType type = v.type(id);
+        if (type == TokenType::control || type == TokenType::byte || (whole_user_defined && type == TokenType::user_defined)) continue;
+        std::string_view text = v.text(id);
+        for (size_t at = text.find(kBlank, 1); at != std::string_view::npos; at = text.find(kBlank, at + 1))
+            if (!text.substr(0, at).ends_with(kBlank)) t_->joins_blank_[static_cast<unsigned char>(text[at - 1])] = true;
+    }
+    t_->cut_blanks_ = true;
 }
 
 void TokenizerBuilder::set_decode(DecodeKind kind, bool strip_first_blank, std::string_view continuing, bool cleanup) {

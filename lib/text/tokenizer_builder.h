@@ -4,7 +4,6 @@
 #pragma once
 
 #include "text/bpe.h"
-#include "text/spm.h"
 #include "text/tokenizer.h"
 
 namespace inlay::text {
@@ -21,6 +20,7 @@ public:
     const Limits &limits() const noexcept { return limits_; }
     Vocab &vocab() noexcept { return t_->vocab_; }
     Normalizer &normalizer() noexcept { return t_->normalizer_; }
+    Normalizer &stretch_normalizer() noexcept { return t_->stretch_normalizer_; }
     void add_bert_normalizer(bool clean, bool cjk, bool strip_accents, bool lowercase);
     PreTokenizer &cut() noexcept { return t_->cut_; }
     SpecialIds &special() noexcept { return t_->special_; }
@@ -29,14 +29,13 @@ public:
     // A token that is found in the text as a whole. Control and unknown ones only where the caller parses specials.
     void add_added(int32_t id, const AddedFlags &flags);
     void set_model(Owned<TokenModel> model) { t_->model_ = std::move(model); }
-    // As set_model; text is cut before blanks where the vocabulary allows it.
-    void set_spm(Owned<SpmModel> model) {
-        t_->spm_ = model.get();
-        t_->model_ = std::move(model);
-    }
+    // Cut the text before blanks (U+2581) where no token could reach across, so that words are encoded, and remembered,
+    // one by one. The result is the same; `whole`: user-defined tokens are never built from parts.
+    void cut_before_blanks(bool whole_user_defined);
     void set_decode(DecodeKind kind, bool strip_first_blank = false, std::string_view continuing = {}, bool cleanup = false);
     // Around a text: BOS or CLS, EOS or SEP.
     void add_front(int32_t id) { t_->front_.push_back(id); }
+    bool has_front() const noexcept { return !t_->front_.empty(); }
     void add_back(int32_t id) { t_->back_.push_back(id); }
 
     // Ids of roles that no key names are found by the texts that published models use; end tokens likewise.

@@ -2,8 +2,10 @@
 // From tokenizer.ggml.* to a Tokenizer: the vocabulary and its checks, then one function a model.
 #include "text/tokenizer_gguf.h"
 
+#include "text/blank.h"
 #include "text/spm.h"
 #include "text/tokenizer_builder.h"
+#include "text/unigram.h"
 #include "text/wordpiece.h"
 
 namespace inlay::text {
@@ -18,6 +20,7 @@ public:
     Owned<Tokenizer> spm();
     Owned<Tokenizer> bpe();
     Owned<Tokenizer> bert();
+    Owned<Tokenizer> unigram();
 
 private:
     void read_vocab(bool needs_scores);
@@ -160,7 +163,8 @@ Owned<Tokenizer> GgufReader::spm() {
     if (flag(KEY("remove_extra_whitespaces"), false)) norm.add(Kind::squeeze_blanks, " ");
     if (prefix) norm.add(Kind::prepend, "", " ");
     norm.add(Kind::replace, " ", kBlank);
-    b_.set_spm(make_owned<SpmModel>(b_.memory(), b_.memory(), b_.vocab(), options));
+    b_.set_model(make_owned<SpmModel>(b_.memory(), b_.memory(), b_.vocab(), options));
+    b_.cut_before_blanks(options.split_user_defined);
     b_.set_decode(DecodeKind::blanks, prefix);
     add_front_and_back(true, false, false);
     b_.find_roles();
@@ -234,6 +238,40 @@ Owned<Tokenizer> GgufReader::bert() {
     return b_.finish(false);
 }
 
+Owned<Tokenizer> GgufReader::unigram() {
+    read_vocab(true);
+    read_special("", "</s>");
+    SpecialIds &s = b_.special();
+    if (s.unk == kNoToken) s.unk = b_.vocab().find("<unk>");
+    using Kind = NormStep::Kind;
+    Normalizer &norm = b_.normalizer();
+    if (const io::GgufValue *map = f_.find(KEY("precompiled_charsmap"))) {
+        if (!map->is_array() || (map->type() != io::GgufType::u8 && map->type() != io::GgufType::i8))
+            fail(Code::format, KEY("precompiled_charsmap"), " is not an array of bytes");
+        const char *bytes = map->type() == io::GgufType::u8 ? reinterpret_cast<const char *>(map->as<uint8_t>().data())
+                                                            : reinterpret_cast<const char *>(map->as<int8_t>().data());
+        norm.set_charsmap(make_owned<CharsMap>(b_.memory(), b_.memory(), std::string_view(bytes, map->count())));
+        norm.add(Kind::charsmap);
+    } else {
+        norm.add(Kind::fix_utf8);
+    }
+    if (flag(KEY("remove_extra_whitespaces"), false)) norm.add(Kind::squeeze_blanks, " ");
+    bool prefix = flag(KEY("add_space_prefix"), false), suffix = flag(KEY("treat_whitespace_as_suffix"), false);
+    if (prefix && !suffix) norm.add(Kind::prepend, "", " ");
+    if (prefix && suffix) norm.add(Kind::suffix_blank, "", " ");
+    norm.add(Kind::replace, " ", kBlank);
+    UnigramOptions options;
+    options.unk = s.unk;
+    options.byte_fallback = b_.vocab().find_byte(0) != kNoToken;
+    b_.set_model(make_owned<UnigramModel>(b_.memory(), b_.memory(), b_.vocab(), Vector<double>(Alloc<double>(b_.memory(), MemTag::text)), options));
+    if (!suffix) b_.cut_before_blanks(false);
+    b_.set_decode(DecodeKind::blanks, prefix);
+    add_added(true);
+    add_front_and_back(false, true, false);
+    b_.find_roles();
+    return b_.finish(false);
+}
+
 }  // namespace
 
 Owned<Tokenizer> tokenizer_from_gguf(Memory &m, const io::Gguf &file, const Limits &limits, const Log &log) {
@@ -241,6 +279,7 @@ Owned<Tokenizer> tokenizer_from_gguf(Memory &m, const io::Gguf &file, const Limi
     if (model == "llama") return GgufReader(m, file, limits, log, Tokenizer::Kind::spm).spm();
     if (model == "gpt2" || model == "gemma4") return GgufReader(m, file, limits, log, Tokenizer::Kind::bpe).bpe();
     if (model == "bert") return GgufReader(m, file, limits, log, Tokenizer::Kind::wordpiece).bert();
+    if (model == "t5") return GgufReader(m, file, limits, log, Tokenizer::Kind::unigram).unigram();
     fail(Code::unsupported, KEY("model"), " ", quoted{model}, " is not known");
 }
 

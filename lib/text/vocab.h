@@ -34,12 +34,19 @@ public:
             if (s.tag == static_cast<uint32_t>(h >> 32) && this->text(s.id) == text) return s.id;
         }
     }
+    // As find(), for text that a user wrote: control and added tokens are not to be had by their name.
+    int32_t find_plain(std::string_view text) const noexcept {
+        int32_t id = find(text);
+        return id != kNoToken && (type(id) == TokenType::control || only_added(id)) ? kNoToken : id;
+    }
     std::string_view text(int32_t id) const noexcept {
         return std::string_view(text_).substr(begin_[static_cast<size_t>(id)], begin_[static_cast<size_t>(id) + 1] - begin_[static_cast<size_t>(id)]);
     }
     float score(int32_t id) const noexcept { return scores_[static_cast<size_t>(id)]; }
-    TokenType type(int32_t id) const noexcept { return types_[static_cast<size_t>(id)]; }
-    void set_type(int32_t id, TokenType t) noexcept { types_[static_cast<size_t>(id)] = t; }
+    TokenType type(int32_t id) const noexcept { return static_cast<TokenType>(static_cast<uint8_t>(types_[static_cast<size_t>(id)]) & 0x7f); }
+    // Not a piece of the model: an added token, found in the text as a whole or not at all.
+    bool only_added(int32_t id) const noexcept { return static_cast<uint8_t>(types_[static_cast<size_t>(id)]) & 0x80; }
+    void set_only_added(int32_t id) noexcept { types_[static_cast<size_t>(id)] = static_cast<TokenType>(static_cast<uint8_t>(types_[static_cast<size_t>(id)]) | 0x80); }
     bool has(int32_t id) const noexcept { return id >= 0 && id < size(); }
     size_t max_text_bytes() const noexcept { return max_text_; }
     // The id of byte b as "<0xNN>", or kNoToken.

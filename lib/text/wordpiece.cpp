@@ -17,7 +17,7 @@ void WordPieceModel::encode(EncodeScratch &s, std::string_view word, Vector<Piec
         if (unk_ != kNoToken) out.push_back({unk_, static_cast<uint32_t>(word.size())});
     };
     if (whole_words_) {
-        int32_t id = vocab_.find(word);
+        int32_t id = vocab_.find_plain(word);
         return id != kNoToken ? out.push_back({id, static_cast<uint32_t>(word.size())}) : unknown();
     }
     uint32_t chars = 0;
@@ -34,7 +34,7 @@ void WordPieceModel::encode(EncodeScratch &s, std::string_view word, Vector<Piec
         key.assign(prefix).append(word.substr(pos, size));
         for (; size > 0; --size) {
             if (pos + size < word.size() && (static_cast<unsigned char>(word[pos + size]) & 0xC0) == 0x80) continue;  // inside a character
-            if ((id = vocab_.find(std::string_view(key).substr(0, prefix.size() + size))) != kNoToken) break;
+            if ((id = vocab_.find_plain(std::string_view(key).substr(0, prefix.size() + size))) != kNoToken) break;
         }
         if (id == kNoToken) {
             out.resize(before, Piece{});

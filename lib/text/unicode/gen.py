@@ -42,8 +42,6 @@ def category_mask(cp):
         mask |= 512
     if cp in (10, 13):
         mask |= 1024
-    if cat == "Nd":
-        mask |= 8192
     for bit, members in probed.items():
         if cp in members:
             mask |= bit
@@ -51,7 +49,8 @@ def category_mask(cp):
 
 
 # Hugging Face's BERT normaliser and pre-tokenizer have classes of their own (crates of Unicode 8 and 13): probed. Bits:
-# 2048 dropped by clean_text, 4096 by its strip_accents, 16384 punctuation, 32768 dropped by the StripAccents normaliser.
+# 2048 dropped by clean_text, 4096 by its strip_accents, 16384 punctuation, 32768 dropped by the StripAccents normaliser;
+# 8192 is \\w of the Whitespace pre-tokenizer.
 chars = [cp for cp in range(1, 0x110000) if not 0xD800 <= cp < 0xE000 and cp not in (10, ord("a"))]
 
 
@@ -63,10 +62,12 @@ def bert(clean, strip):
     return normalizers.BertNormalizer(clean_text=clean, handle_chinese_chars=False, strip_accents=strip, lowercase=False)
 
 
+whitespace = pre_tokenizers.Whitespace()
 words = pre_tokenizers.BertPreTokenizer().pre_tokenize_str("a".join(map(chr, chars)))
 probed = {
     2048: dropped(bert(True, False)) | {0},
     4096: dropped(bert(False, True)),
+    8192: {cp for cp in chars if cp not in SPACE and len(whitespace.pre_tokenize_str("a" + chr(cp))) == 1} | {ord("a")},
     16384: {ord(w) for w, _ in words if len(w) == 1 and w != "a"},
     32768: dropped(normalizers.StripAccents()),
 }
@@ -83,7 +84,17 @@ array("uint16_t", "class_masks", kinds)
 array("uint16_t", "class_index", index)
 array("uint8_t", "class_data", data)
 
-ccc = [ud.combining(chr(cp)) for cp in ALL]
+# Combining classes, where the tokenizers library orders by them (its tables are of an older Unicode): U+0345 has 240, the
+# highest, U+0334 the lowest.
+def class_in_use(cp):
+    k = ud.combining(chr(cp)) if not 0xD800 <= cp < 0xE000 else 0
+    if k == 0:
+        return 0
+    pair = chr(0x345) + chr(cp) if k < 240 else chr(cp) + chr(0x334)
+    return k if normalizers.NFD().normalize_str(pair) != pair else 0
+
+
+ccc = [class_in_use(cp) for cp in ALL]
 index, data = two_stage(ccc, 7)
 array("uint8_t", "ccc_index", index)
 array("uint8_t", "ccc_data", data)

@@ -43,7 +43,7 @@ enum : uint16_t {
     Lu = 1, Ll = 2, Lt = 4, Lm = 8, Lo = 16, M = 32, N = 64, P = 128, S = 256,
     space = 512,     // \s: White_Space
     newline = 1024,  // CR, LF
-    Nd = 8192,       // besides N
+    word = 8192,     // \w as Rust's regex crate has it
     // As Hugging Face's BERT parts see them: dropped by clean_text, by strip_accents; punctuation; dropped by StripAccents.
     bert_control = 2048, bert_accent = 4096, bert_punctuation = 16384, accent = 32768,
     L = Lu | Ll | Lt | Lm | Lo,
