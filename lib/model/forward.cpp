@@ -187,7 +187,11 @@ Phase Forward::State::next() noexcept {
         case Phase::embed: layer = weights.range().begin; return Phase::attn_in;
         case Phase::attn_in: return Phase::qkv;
         case Phase::qkv: return Phase::heads;
-        case Phase::heads: return Phase::attend;
+        case Phase::heads:
+            if (layer + 1 < weights.range().end) return Phase::attend;
+            if (n_out == 0) return Phase::idle;  // keys and values are written, and nobody asks for more
+            narrow();
+            return Phase::attend;
         case Phase::attend: return Phase::attn_round;
         case Phase::attn_round: return Phase::o;
         case Phase::o: return Phase::ffn_in;
@@ -220,25 +224,25 @@ void Forward::State::prepare() {
     const bool in_layer = phase != Phase::embed && phase < Phase::finish;
     const LayerWeights *w = in_layer ? &layer_weights() : nullptr;
     const LayerConfig *c = in_layer ? &layer_config() : nullptr;
-    const int64_t n_pairs = static_cast<int64_t>(n_rows) * config.moe.n_used;
+    const int64_t n_pairs = static_cast<int64_t>(n_live) * config.moe.n_used;
     switch (phase) {
-        case Phase::embed: by_rows(n_rows, config.hidden); break;
-        case Phase::attn_in: make_room(w->qkv, act_q8, act_f32, n_rows, config.hidden); by_rows(n_rows, config.hidden); break;
-        case Phase::qkv: by_tiles(w->qkv, n_rows); break;
-        case Phase::heads: by_rows(n_rows, w->qkv.rows); break;
+        case Phase::embed: by_rows(n_live, config.hidden); break;
+        case Phase::attn_in: make_room(w->qkv, act_q8, act_f32, n_live, config.hidden); by_rows(n_live, config.hidden); break;
+        case Phase::qkv: by_tiles(w->qkv, n_live); break;
+        case Phase::heads: by_rows(n_live, w->qkv.rows); break;
         case Phase::attend: attention_plan(); n_slices = plan.n_tasks(); break;
-        case Phase::attn_round: make_room(w->o, act_q8, act_f32, n_rows, w->o.cols); by_rows(n_rows, w->o.cols); break;
-        case Phase::o: by_tiles(w->o, n_rows); break;
-        case Phase::ffn_in: make_room(c->moe ? w->router : w->gate_up, act_q8, act_f32, n_rows, config.hidden); by_rows(n_rows, config.hidden); break;
-        case Phase::gate_up: by_tiles(c->moe ? w->router : w->gate_up, n_rows); break;
-        case Phase::act: make_room(w->down, act_q8, act_f32, n_rows, c->n_ff); by_rows(n_rows, c->n_ff); break;
-        case Phase::down: by_tiles(w->down, n_rows); break;
-        case Phase::route: by_rows(n_rows, config.moe.n_experts * static_cast<int64_t>(config.moe.n_used)); break;
+        case Phase::attn_round: make_room(w->o, act_q8, act_f32, n_live, w->o.cols); by_rows(n_live, w->o.cols); break;
+        case Phase::o: by_tiles(w->o, n_live); break;
+        case Phase::ffn_in: make_room(c->moe ? w->router : w->gate_up, act_q8, act_f32, n_live, config.hidden); by_rows(n_live, config.hidden); break;
+        case Phase::gate_up: by_tiles(c->moe ? w->router : w->gate_up, n_live); break;
+        case Phase::act: make_room(w->down, act_q8, act_f32, n_live, c->n_ff); by_rows(n_live, c->n_ff); break;
+        case Phase::down: by_tiles(w->down, n_live); break;
+        case Phase::route: by_rows(n_live, config.moe.n_experts * static_cast<int64_t>(config.moe.n_used)); break;
         case Phase::moe_in: bucket(); make_room(w->experts[0].gate_up, pair_q8, pair_f32, n_pairs, config.hidden); by_rows(n_pairs, config.hidden); break;
         case Phase::moe_gate_up: prepare_experts(false); break;
         case Phase::moe_act: make_room(w->experts[0].down, pair_q8, pair_f32, n_pairs, config.moe.n_ff); by_rows(n_pairs, config.moe.n_ff); break;
         case Phase::moe_down: prepare_experts(true); break;
-        case Phase::combine: by_rows(n_rows, config.hidden * static_cast<int64_t>(config.moe.n_used)); break;
+        case Phase::combine: by_rows(n_live, config.hidden * static_cast<int64_t>(config.moe.n_used)); break;
         case Phase::finish: by_rows(n_out, config.hidden); break;
         case Phase::head_in: make_room(weights.head, act_q8, act_f32, head_n, config.hidden); by_rows(head_n, config.hidden); break;
         case Phase::head: by_tiles(weights.head, head_n); break;
@@ -249,31 +253,31 @@ void Forward::State::prepare() {
 void Forward::State::slice(int64_t i, int worker) noexcept {
     const LayerWeights *w = phase != Phase::embed && phase < Phase::finish ? &layer_weights() : nullptr;
     auto rows = [&](int64_t n) { return std::min(n, (i + 1) * row_step); };
-    const int64_t a = i * row_step, b = rows(n_rows);
+    const int64_t a = i * row_step, b = rows(n_live);
     switch (phase) {
         case Phase::embed: embed_rows(a, b); break;
         case Phase::attn_in: attn_in_rows(a, b); break;
-        case Phase::qkv: product(w->qkv, tiles, i, act_q8, act_f32, 0, n_rows, qkv.row(0), qkv.ld, nullptr, worker); break;
+        case Phase::qkv: product(w->qkv, tiles, i, act_q8, act_f32, 0, n_live, qkv.row(0), qkv.ld, nullptr, worker); break;
         case Phase::heads: head_rows(a, b); break;
         case Phase::attend: plan.run(i, worker); break;
-        case Phase::attn_round: round_rows(w->o, attn.row(a), attn.ld, a, b - a, act_q8, act_f32); break;
-        case Phase::o: product(w->o, tiles, i, act_q8, act_f32, 0, n_rows, direct() ? x.row(0) : t.row(0), x.ld, direct() ? x.row(0) : nullptr, worker); break;
+        case Phase::attn_round: round_attention(a, b); break;
+        case Phase::o: product(w->o, tiles, i, act_q8, act_f32, 0, n_live, direct() ? stream().row(0) : t.row(0), t.ld, direct() ? stream().row(0) : nullptr, worker); break;
         case Phase::ffn_in: ffn_in_rows(a, b); break;
         case Phase::gate_up: {
             const bool moe = layer_config().moe;
             Rows &y = moe ? router : ffn;
-            product(moe ? w->router : w->gate_up, tiles, i, act_q8, act_f32, 0, n_rows, y.row(0), y.ld, nullptr, worker);
+            product(moe ? w->router : w->gate_up, tiles, i, act_q8, act_f32, 0, n_live, y.row(0), y.ld, nullptr, worker);
             break;
         }
         case Phase::act:
             act_rows(ffn, w->gate_up, layer_config().n_ff, a, b);
             round_rows(w->down, ffn.row(a), ffn.ld, a, b - a, act_q8, act_f32);
             break;
-        case Phase::down: product(w->down, tiles, i, act_q8, act_f32, 0, n_rows, direct() ? x.row(0) : t.row(0), x.ld, direct() ? x.row(0) : nullptr, worker); break;
+        case Phase::down: product(w->down, tiles, i, act_q8, act_f32, 0, n_live, direct() ? stream().row(0) : t.row(0), t.ld, direct() ? stream().row(0) : nullptr, worker); break;
         case Phase::route: route_rows(a, b, worker); break;
-        case Phase::moe_in: moe_in_rows(a, rows(static_cast<int64_t>(n_rows) * config.moe.n_used)); break;
+        case Phase::moe_in: moe_in_rows(a, rows(static_cast<int64_t>(n_live) * config.moe.n_used)); break;
         case Phase::moe_gate_up: expert_slice(i, false, worker); break;
-        case Phase::moe_act: moe_act_rows(a, rows(static_cast<int64_t>(n_rows) * config.moe.n_used)); break;
+        case Phase::moe_act: moe_act_rows(a, rows(static_cast<int64_t>(n_live) * config.moe.n_used)); break;
         case Phase::moe_down: expert_slice(i, true, worker); break;
         case Phase::combine: combine_rows(a, b); break;
         case Phase::finish: finish_rows(a, rows(n_out)); break;
@@ -281,6 +285,18 @@ void Forward::State::slice(int64_t i, int worker) noexcept {
         case Phase::head: head_slice(i, worker); break;
         case Phase::idle: break;
     }
+}
+
+void Forward::State::narrow() noexcept {
+    for (size_t i = 0; i < segments.size(); ++i) {
+        tensor::AttnSeq &s = attn_seqs[i];
+        const int64_t skipped = std::clamp<int64_t>(segments[i].first_output, 0, s.n_rows);
+        s.first_pos += skipped;
+        s.row += skipped;
+        s.n_rows -= skipped;
+    }
+    narrowed = true;
+    n_live = n_out;
 }
 
 void Forward::State::attention_plan() {
@@ -368,7 +384,8 @@ void Forward::begin(std::span<const Segment> segments) {
             rope_frequencies(spec, declared, std::span(s.turns[r].freqs).subspan(at, half));
         }
     }
-    s.n_rows = static_cast<int32_t>(rows);
+    s.n_rows = s.n_live = static_cast<int32_t>(rows);
+    s.narrowed = false;
     s.n_out = static_cast<int32_t>(s.output_row.size());
     s.phase = Phase::embed;
     s.prepared = false;

@@ -77,7 +77,7 @@ void Forward::State::limit_groups(float *p) const noexcept {
 }
 
 void Forward::State::bucket() noexcept {
-    const int64_t used = config.moe.n_used, pairs = n_rows * used;
+    const int64_t used = config.moe.n_used, pairs = n_live * used;
     std::fill(expert_first.begin(), expert_first.end(), 0);
     for (int64_t i = 0; i < pairs; ++i) ++expert_first[static_cast<size_t>(chosen[static_cast<size_t>(i)]) + 1];
     busy.clear();

@@ -38,12 +38,12 @@ void Forward::State::embed_rows(int64_t a, int64_t b) noexcept {
     }
 }
 
-// Adds what a product left in t (or, direct, in x itself but for its bias) to the residual stream x.
+// Adds what a product left in t (or, direct, in the stream itself but for its bias) to the residual stream.
 void Forward::State::settle(const Linear &last, const Norm &post, bool was_direct, int64_t a, int64_t b) noexcept {
     const int64_t h = config.hidden;
     const float *bias = weights.f32(last.bias);
     for (int64_t r = a; r < b; ++r) {
-        float *row = x.row(r);
+        float *row = stream().row(r);
         if (was_direct) {
             if (bias) k.add(bias, row, h);
             continue;
@@ -113,7 +113,7 @@ void Forward::State::ffn_in_rows(int64_t a, int64_t b) noexcept {
     const LayerWeights &w = layer_weights();
     settle(w.o, w.post_attn_norm, direct(), a, b);
     const int64_t h = config.hidden;
-    const float *src = x.row(a);
+    const float *src = stream().row(a);
     if (w.ffn_norm.weight) {
         norm_rows(w.ffn_norm, src, h, nullptr, 0, t.row(a), h, b - a);
         src = t.row(a);
@@ -186,11 +186,20 @@ void Forward::State::finish_rows(int64_t a, int64_t b) noexcept {
     const LayerWeights &w = weights.layer(last);
     const bool moe = config.layers[static_cast<size_t>(last)].moe;
     const int64_t h = config.hidden;
+    settle(w.down, w.post_ffn_norm, direct() && !moe, a, b);
+    if (weights.final_norm.weight) norm_rows(weights.final_norm, outputs.row(a), h, nullptr, 0, outputs.row(a), h, b - a);
+}
+
+void Forward::State::round_attention(int64_t a, int64_t b) noexcept {
+    const Linear &o = layer_weights().o;
+    if (!narrowed) {
+        round_rows(o, attn.row(a), attn.ld, a, b - a, act_q8, act_f32);
+        return;
+    }
     for (int64_t i = a; i < b; ++i) {
         const int64_t r = output_row[static_cast<size_t>(i)];
-        settle(w.down, w.post_ffn_norm, direct() && !moe, r, r + 1);
-        if (weights.final_norm.weight) norm_rows(weights.final_norm, x.row(r), h, nullptr, 0, outputs.row(i), h, 1);
-        else std::copy_n(x.row(r), h, outputs.row(i));
+        std::copy_n(x.row(r), config.hidden, outputs.row(i));
+        round_rows(o, attn.row(r), attn.ld, i, 1, act_q8, act_f32);
     }
 }
 

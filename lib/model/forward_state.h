@@ -58,7 +58,10 @@ struct Forward::State {
     Vector<Segment> segments;
     Vector<int32_t> segment_of;    // [rows]
     Vector<int32_t> output_row;    // [outputs] row
-    int32_t n_rows = 0, n_segments = 0, n_out = 0;
+    int32_t n_rows = 0, n_out = 0;
+    // After the last layer's KV write only rows with outputs go on: n_live of them, moved together into `outputs`.
+    int32_t n_live = 0;
+    bool narrowed = false;
     int32_t head_first = 0, head_n = 0;
 
     // ---- program counter
@@ -138,7 +141,10 @@ struct Forward::State {
     void finish_rows(int64_t a, int64_t b) noexcept;
     void settle(const Linear &last, const Norm &post, bool direct, int64_t a, int64_t b) noexcept;
     void norm_rows(const Norm &n, const float *src, int64_t ld, const float *add, int64_t ld_add, float *dst, int64_t ld_dst, int64_t rows) noexcept;
+    void round_attention(int64_t a, int64_t b) noexcept;
     void attention_plan();
+    void narrow() noexcept;
+    Rows &stream() noexcept { return narrowed ? outputs : x; }  // the residual stream
 
     // The product may add to the residual at once: nothing stands between it and the sum.
     bool direct() const noexcept { return !config.post_norm && !config.residual_norm && config.residual_scale == 1.0; }

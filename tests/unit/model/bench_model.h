@@ -25,6 +25,7 @@ struct RunOptions {
     const char *cpu = "auto";
     uint64_t budget_ns = 0;  // a deadline this far ahead at each advance()
     int32_t declared = 0;
+    bool last_only = false;  // outputs of the last row of a chunk alone; the others stay 0
 };
 
 // All logits (or, of an encoder, final states) of one sequence.
@@ -74,13 +75,17 @@ public:
             s.blocks = blocks.data();
             s.n_blocks = static_cast<int32_t>(blocks.size());
             s.declared = o.declared ? o.declared : static_cast<int32_t>(ids.size());
+            const bool end = at + static_cast<size_t>(n) == ids.size();
+            if (o.last_only) s.first_output = end ? n - 1 : n;
             forward.begin({&s, 1});
             while (!forward.advance(deadline(o))) ++pauses;
-            if (logits) {
-                forward.begin_head(0, n);
+            const int32_t n_out = forward.n_outputs();
+            if (logits && n_out) {
+                forward.begin_head(0, n_out);
                 while (!forward.advance_head(deadline(o))) ++pauses;
             }
-            for (int32_t i = 0; i < n; ++i) {
+            out.rows.resize(out.rows.size() + static_cast<size_t>((n - n_out) * out.width));
+            for (int32_t i = 0; i < n_out; ++i) {
                 const float *row = logits ? forward.logits(i) : forward.hidden(i);
                 out.rows.insert(out.rows.end(), row, row + out.width);
             }
@@ -113,6 +118,11 @@ inline double nmse(const float *got, const std::vector<double> &want) {
         n += want[i] * want[i];
     }
     return e / n;
+}
+
+inline bool same_last_row(const Result &a, const Result &b) {
+    const size_t at = a.rows.size() - static_cast<size_t>(a.width);
+    return a.rows.size() == b.rows.size() && std::memcmp(a.rows.data() + at, b.rows.data() + at, static_cast<size_t>(a.width) * sizeof(float)) == 0;
 }
 
 inline bool same_bits(const Result &a, const Result &b) {
