@@ -96,15 +96,35 @@ bool is_json_number(std::string_view t) noexcept {
     return i == n;
 }
 
-// A decoded string holds a surrogate exactly where an unpaired \uD8xx escape stood: raw ones are refused as UTF-8.
-bool has_surrogate(std::string_view s) noexcept {
-    for (size_t i = 0; i + 1 < s.size(); ++i) {
-        const void *p = std::memchr(s.data() + i, 0xED, s.size() - i);
-        if (!p) return false;
-        i = static_cast<size_t>(static_cast<const char *>(p) - s.data());
-        if (i + 1 < s.size() && static_cast<unsigned char>(s[i + 1]) >= 0xA0) return true;
+int hex4(const char *p) noexcept {
+    int v = 0;
+    for (int i = 0; i < 4; ++i) {
+        char c = p[i];
+        int d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        if (d < 0) return -1;
+        v = v << 4 | d;
     }
-    return false;
+    return v;
+}
+
+char *put_utf8(char *out, uint32_t u) noexcept {
+    if (u < 0x80) {
+        *out++ = static_cast<char>(u);
+        return out;
+    }
+    if (u < 0x800) {
+        *out++ = static_cast<char>(0xC0 | u >> 6);
+    } else {
+        if (u < 0x10000) {
+            *out++ = static_cast<char>(0xE0 | u >> 12);
+        } else {
+            *out++ = static_cast<char>(0xF0 | u >> 18);
+            *out++ = static_cast<char>(0x80 | (u >> 12 & 0x3F));
+        }
+        *out++ = static_cast<char>(0x80 | (u >> 6 & 0x3F));
+    }
+    *out++ = static_cast<char>(0x80 | (u & 0x3F));
+    return out;
 }
 
 }  // namespace
@@ -132,6 +152,7 @@ public:
     Json build() {
         size_t n = n_text_ + 2;
         check(parser_.iterate(padded_.as<char>(), n, n + simdjson::SIMDJSON_PADDING).get(doc_));
+        started_ = true;
         od::array whole;
         check(doc_.get_array().get(whole));
         od::array_iterator it;
@@ -152,8 +173,7 @@ public:
                 }
                 od::field f;
                 check((*top.object).get(f));
-                check(f.unescaped_key().get(key));
-                key = keep(key);
+                key = unescape(f.key().raw());
                 v = f.value();
             } else {
                 if (top.started) ++top.array;
@@ -218,9 +238,9 @@ private:
                 return;
             }
             case '"': {
-                std::string_view s;
-                check(v.get_string().get(s));
-                s = keep(s);
+                od::raw_json_string raw;
+                check(v.get_raw_json_string().get(raw));
+                std::string_view s = unescape(raw.raw());
                 node.kind_ = JsonKind::string;
                 node.text_ = s.data();
                 node.size_ = s.size();
@@ -321,9 +341,47 @@ private:
         return slot;
     }
 
-    std::string_view keep(std::string_view s) {
-        if (has_surrogate(s)) fail_at(Code::format, here(), what_, " has an unpaired surrogate escape in the string ", quoted{s});
-        return arena_.copy(s);
+    // The string that starts after its opening quote, decoded into the arena. The first stage has found the closing quote
+    // and checked the bytes as UTF-8. Decoding here instead of by simdjson: its buffer for strings is used unchecked when
+    // its allocation failed (3.0.1; tests/faults found it), and lone surrogates would pass.
+    std::string_view unescape(const char *p) {
+        const char *end = p;
+        while (*end != '"' && *end != '\\') ++end;
+        if (*end == '"') return arena_.copy({p, static_cast<size_t>(end - p)});
+        while (*end != '"') end += *end == '\\' ? 2 : 1;
+        char *out = arena_.array<char>(static_cast<size_t>(end - p)), *o = out;  // an escape is never shorter than its text
+        while (p < end) {
+            const char *run = p;
+            while (p < end && *p != '\\') ++p;
+            std::memcpy(o, run, static_cast<size_t>(p - run));
+            o += p - run;
+            if (p < end) p = escape(p + 1, o);
+        }
+        return {out, static_cast<size_t>(o - out)};
+    }
+
+    // One escape; `p` stands behind the backslash. Returns what follows it.
+    const char *escape(const char *p, char *&out) {
+        static constexpr char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+        for (size_t i = 0; from[i]; ++i)
+            if (*p == from[i]) {
+                *out++ = to[i];
+                return p + 1;
+            }
+        size_t offset = static_cast<size_t>(p - padded_.as<char>()) - 2;  // of the backslash, without our own bracket
+        int u = *p == 'u' ? hex4(p + 1) : -1;
+        if (u < 0) fail_at(Code::format, at_offset(offset), what_, " at offset ", offset, " has a broken escape in a string");
+        p += 5;
+        uint32_t code = static_cast<uint32_t>(u);
+        if (u >= 0xD800 && u < 0xE000) {
+            int low = u < 0xDC00 && p[0] == '\\' && p[1] == 'u' ? hex4(p + 2) : -1;
+            if (low < 0xDC00 || low > 0xDFFF)
+                fail_at(Code::format, at_offset(offset), what_, " at offset ", offset, " has an unpaired surrogate escape");
+            code = 0x10000u + ((code - 0xD800u) << 10) + (static_cast<uint32_t>(low) - 0xDC00u);
+            p += 6;
+        }
+        out = put_utf8(out, code);
+        return p;
     }
 
     [[noreturn]] void bad_token(std::string_view token) {
@@ -335,6 +393,7 @@ private:
 
     Place here() {
         const char *p = nullptr;
+        if (!started_) return {};  // the document has no position before its first stage is through
         if (doc_.current_location().get(p) != simdjson::SUCCESS || !p) return {};
         auto offset = p - padded_.as<char>() - 1;
         return {offset < 0 ? 0 : offset, 0, 0};
@@ -361,13 +420,12 @@ private:
             }
             fail_at(Code::format, at_offset(i), what_, " at offset ", i, " has a control character inside a string");
         }
-        const char *why = e == simdjson::STRING_ERROR ? "a string has a broken escape"
-                          : e == simdjson::CAPACITY   ? "the text is too long"
-                          : e == simdjson::INCOMPLETE_ARRAY_OR_OBJECT
-                              ? "brackets do not match"
-                              : "the structure is broken (a missing comma, colon, quote or bracket)";
+        if (e == simdjson::UNCLOSED_STRING)
+            fail(Code::format, what_, " has a string that is not closed, or a backslash outside of a string");
+        if (e == simdjson::CAPACITY) fail(Code::limit, what_, " of ", n_text_, " bytes is too long to parse");
         Place where = here();
-        fail_at(e == simdjson::CAPACITY ? Code::limit : Code::format, where, what_, " near offset ", where.offset, ": ", why);
+        fail_at(Code::format, where, what_, " near offset ", where.offset,
+                " is broken: a comma, colon, quote or bracket is missing or misplaced");
     }
 
     Arena &arena_;
@@ -381,6 +439,7 @@ private:
     Vector<JsonMember> pending_;  // children of the open containers, outermost first
     Vector<uint32_t> table_;
     uint64_t n_values_ = 0;
+    bool started_ = false;
 };
 
 JsonDocument::JsonDocument(JsonDocument &&) noexcept = default;

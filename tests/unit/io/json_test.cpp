@@ -241,3 +241,33 @@ TEST_CASE("json: writing escapes controls and mends broken UTF-8") {
     append_json_number(s, 3);
     CHECK(s == "0.1 null 3");
 }
+
+TEST_CASE("json: random damage ends in a status, and what is accepted survives another round") {
+    std::string text = R"({"a":[1,-2.5e3,{"b":"x\"y\\\u00e9\ud83d\ude00"}],"c":true,"d":null,"e":{},"f":[],"":"\n"})";
+    uint64_t seed = 7;
+    auto next = [&](size_t n) {
+        seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
+        return static_cast<size_t>(seed % n);
+    };
+    const std::string alphabet("{}[]\",:0-+.eEtfnu\\d8 \n\xff\xc3", 24);
+    size_t accepted = 0;
+    for (int n = 0; n < 20'000; ++n) {
+        std::string t = text;
+        for (size_t k = next(3) + 1; k-- > 0;) switch (next(4)) {
+                case 0:
+                    t.erase(next(t.size()), 1);
+                    break;
+                case 1:
+                    t.insert(next(t.size()), 1, alphabet[next(alphabet.size())]);
+                    break;
+                case 2:
+                    t[next(t.size())] = alphabet[next(alphabet.size())];
+                    break;
+                default:
+                    std::swap(t[next(t.size())], t[next(t.size())]);
+            }
+        accepted += outcome(t).code == Code::ok;
+    }
+    CHECK(accepted > 100);
+    CHECK(accepted < 10'000);
+}
