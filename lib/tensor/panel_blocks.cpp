@@ -137,9 +137,9 @@ void codes_to_panel(DType t, const BlockCodes &c, int64_t cols, int64_t ib, int 
     const Planes planes = planes_of(t);
     uint8_t *body = panel + kernels::panel_header(l, cols);
     if (l.unit_k == 64) {
-        uint8_t *unit = body + ib / 2 * l.unit_bytes, *scales = unit + 2 * l.block_bytes;
+        uint8_t *unit = body + ib / 2 * l.unit_bytes, *scales = unit;
         const int j = static_cast<int>(ib % 2);
-        put_block(planes, c.q, unit + j * l.block_bytes + 4 * lane);
+        put_block(planes, c.q, unit + kernels::codes_at(l) + j * l.block_bytes + 4 * lane);
         if (t == DType::mxfp4) {
             panel[ib * 16 + lane] = c.sc[0];
             return;
@@ -148,8 +148,8 @@ void codes_to_panel(DType t, const BlockCodes &c, int64_t cols, int64_t ib, int 
         if (t == DType::q4_1 || t == DType::q5_1) store16(scales + 64 + 32 * j + 2 * lane, c.m);
         return;
     }
-    uint8_t *unit = body + ib * l.unit_bytes, *tail = unit + 8 * l.block_bytes;
-    for (int b = 0; b < 8; ++b) put_block(planes, c.q + 32 * b, unit + b * l.block_bytes + 4 * lane);
+    uint8_t *unit = body + ib * l.unit_bytes, *tail = unit;
+    for (int b = 0; b < 8; ++b) put_block(planes, c.q + 32 * b, unit + kernels::codes_at(l) + b * l.block_bytes + 4 * lane);
     switch (t) {
     case DType::q4_k:
     case DType::q5_k: {
@@ -190,9 +190,9 @@ void panel_to_codes(DType t, const uint8_t *panel, int64_t cols, int64_t ib, int
     const Planes planes = planes_of(t);
     const uint8_t *body = panel + kernels::panel_header(l, cols);
     if (l.unit_k == 64) {
-        const uint8_t *unit = body + ib / 2 * l.unit_bytes, *scales = unit + 2 * l.block_bytes;
+        const uint8_t *unit = body + ib / 2 * l.unit_bytes, *scales = unit;
         const int j = static_cast<int>(ib % 2);
-        get_block(planes, unit + j * l.block_bytes + 4 * lane, c.q);
+        get_block(planes, unit + kernels::codes_at(l) + j * l.block_bytes + 4 * lane, c.q);
         if (t == DType::mxfp4) {
             c.sc[0] = panel[ib * 16 + lane];
             return;
@@ -201,8 +201,8 @@ void panel_to_codes(DType t, const uint8_t *panel, int64_t cols, int64_t ib, int
         if (t == DType::q4_1 || t == DType::q5_1) c.m = load16(scales + 64 + 32 * j + 2 * lane);
         return;
     }
-    const uint8_t *unit = body + ib * l.unit_bytes, *tail = unit + 8 * l.block_bytes;
-    for (int b = 0; b < 8; ++b) get_block(planes, unit + b * l.block_bytes + 4 * lane, c.q + 32 * b);
+    const uint8_t *unit = body + ib * l.unit_bytes, *tail = unit;
+    for (int b = 0; b < 8; ++b) get_block(planes, unit + kernels::codes_at(l) + b * l.block_bytes + 4 * lane, c.q + 32 * b);
     switch (t) {
     case DType::q4_k:
     case DType::q5_k: {

@@ -74,8 +74,8 @@ struct Plain {
     static constexpr const PanelLayout &layout = L;
     static constexpr Mins mins = Mins::none;
     static void read(const uint8_t *, const uint8_t *unit, int64_t, int j, Block &b) {
-        codes<true, false, bits>(unit + j * L.block_bytes, b, [](int c, int, int) { return c - offset; });
-        for (int r = 0; r < kPanelRows; ++r) b.scale[r] = half_at(unit + 2 * L.block_bytes + 32 * j, r);
+        codes<true, false, bits>(unit + codes_at(L) + j * L.block_bytes, b, [](int c, int, int) { return c - offset; });
+        for (int r = 0; r < kPanelRows; ++r) b.scale[r] = half_at(unit + 32 * j, r);
     }
 };
 template <const PanelLayout &L, bool bits>
@@ -84,32 +84,32 @@ struct WithMin {
     static constexpr Mins mins = Mins::one;
     static void read(const uint8_t *panel, const uint8_t *unit, int64_t u, int j, Block &b) {
         Plain<L, bits, 0>::read(panel, unit, u, j, b);
-        for (int r = 0; r < kPanelRows; ++r) b.min[r] = half_at(unit + 2 * L.block_bytes + 64 + 32 * j, r);
+        for (int r = 0; r < kPanelRows; ++r) b.min[r] = half_at(unit + 64 + 32 * j, r);
     }
 };
 struct Q8_0 {
     static constexpr const PanelLayout &layout = kLayoutQ8_0;
     static constexpr Mins mins = Mins::none;
     static void read(const uint8_t *, const uint8_t *unit, int64_t, int j, Block &b) {
-        const uint8_t *p = unit + j * kU8;
+        const uint8_t *p = unit + codes_at(layout) + j * kU8;
         for (int k = 0; k < kBlock; ++k)
             for (int r = 0; r < kPanelRows; ++r) b.w[k][r] = static_cast<int16_t>(p[64 * (k / 4) + 4 * r + k % 4] - 128);
-        for (int r = 0; r < kPanelRows; ++r) b.scale[r] = half_at(unit + 2 * kU8 + 32 * j, r);
+        for (int r = 0; r < kPanelRows; ++r) b.scale[r] = half_at(unit + 32 * j, r);
     }
 };
 struct Iq4Nl {
     static constexpr const PanelLayout &layout = kLayoutIQ4_NL;
     static constexpr Mins mins = Mins::none;
     static void read(const uint8_t *, const uint8_t *unit, int64_t, int j, Block &b) {
-        codes<true, false, false>(unit + j * kU4, b, [](int c, int, int) { return kIq4nl[c]; });
-        for (int r = 0; r < kPanelRows; ++r) b.scale[r] = half_at(unit + 2 * kU4 + 32 * j, r);
+        codes<true, false, false>(unit + codes_at(layout) + j * kU4, b, [](int c, int, int) { return kIq4nl[c]; });
+        for (int r = 0; r < kPanelRows; ++r) b.scale[r] = half_at(unit + 32 * j, r);
     }
 };
 struct Mxfp4 {
     static constexpr const PanelLayout &layout = kLayoutMXFP4;
     static constexpr Mins mins = Mins::none;
     static void read(const uint8_t *panel, const uint8_t *unit, int64_t u, int j, Block &b) {
-        codes<true, false, false>(unit + j * kU4, b, [](int c, int, int) { return kMxfp4[c]; });
+        codes<true, false, false>(unit + codes_at(layout) + j * kU4, b, [](int c, int, int) { return kMxfp4[c]; });
         for (int r = 0; r < kPanelRows; ++r) {
             uint32_t e = panel[(2 * u + j) * 16 + r];
             b.scale[r] = std::bit_cast<float>(e < 2 ? 0x00200000u << e : (e - 1) << 23);
@@ -122,8 +122,8 @@ struct KWithMin {
     static constexpr const PanelLayout &layout = L;
     static constexpr Mins mins = Mins::one;
     static void read(const uint8_t *, const uint8_t *unit, int64_t, int j, Block &b) {
-        const uint8_t *six = unit + 8 * L.block_bytes, *d = six + kSixBits;
-        codes<true, false, bits>(unit + j * L.block_bytes, b, [](int c, int, int) { return c; });
+        const uint8_t *six = unit, *d = six + kSixBits;
+        codes<true, false, bits>(unit + codes_at(L) + j * L.block_bytes, b, [](int c, int, int) { return c; });
         for (int r = 0; r < kPanelRows; ++r) {
             b.scale[r] = half_at(d, r) * static_cast<float>(six_at(six, 2 * j, r));
             b.min[r] = -(half_at(d + 32, r) * static_cast<float>(six_at(six, 2 * j + 1, r)));
@@ -135,8 +135,8 @@ struct Q2K {
     static constexpr const PanelLayout &layout = kLayoutQ2_K;
     static constexpr Mins mins = Mins::two;
     static void read(const uint8_t *, const uint8_t *unit, int64_t, int j, Block &b) {
-        const uint8_t *sc = unit + 8 * kU2, *d = sc + 256;
-        codes<false, true, false>(unit + j * kU2, b, [&](int c, int k, int r) { return c * (sc[16 * (2 * j + k / 16) + r] & 15); });
+        const uint8_t *sc = unit, *d = sc + 256;
+        codes<false, true, false>(unit + codes_at(layout) + j * kU2, b, [&](int c, int k, int r) { return c * (sc[16 * (2 * j + k / 16) + r] & 15); });
         for (int r = 0; r < kPanelRows; ++r) {
             b.scale[r] = half_at(d, r);
             b.min[r] = -half_at(d + 32, r);
@@ -148,8 +148,8 @@ struct Q3K {
     static constexpr const PanelLayout &layout = kLayoutQ3_K;
     static constexpr Mins mins = Mins::none;
     static void read(const uint8_t *panel, const uint8_t *unit, int64_t u, int j, Block &b) {
-        const uint8_t *six = unit + 8 * kU3;
-        codes<false, true, true>(unit + j * kU3, b, [&](int c, int k, int r) { return (c - 4) * (six_at(six, 2 * j + k / 16, r) - 32); });
+        const uint8_t *six = unit;
+        codes<false, true, true>(unit + codes_at(layout) + j * kU3, b, [&](int c, int k, int r) { return (c - 4) * (six_at(six, 2 * j + k / 16, r) - 32); });
         for (int r = 0; r < kPanelRows; ++r) b.scale[r] = half_at(panel + 32 * u, r);
     }
 };
@@ -157,8 +157,8 @@ struct Q6K {
     static constexpr const PanelLayout &layout = kLayoutQ6_K;
     static constexpr Mins mins = Mins::none;
     static void read(const uint8_t *panel, const uint8_t *unit, int64_t u, int j, Block &b) {
-        const auto *sc = reinterpret_cast<const int8_t *>(unit + 8 * kU6);
-        codes<true, true, false>(unit + j * kU6, b, [&](int c, int k, int r) { return (c - 32) * sc[16 * (2 * j + k / 16) + r]; });
+        const auto *sc = reinterpret_cast<const int8_t *>(unit);
+        codes<true, true, false>(unit + codes_at(layout) + j * kU6, b, [&](int c, int k, int r) { return (c - 32) * sc[16 * (2 * j + k / 16) + r]; });
         for (int r = 0; r < kPanelRows; ++r) b.scale[r] = half_at(panel + 32 * u, r);
     }
 };
@@ -172,8 +172,8 @@ struct Iq4Xs {
         return i < 5 ? (w >> (6 * i)) & 63 : i < 7 ? (x >> (6 * (i - 5))) & 63 : static_cast<int>(w >> 30 | (x >> 12) << 2);
     }
     static void read(const uint8_t *, const uint8_t *unit, int64_t, int j, Block &b) {
-        const uint8_t *tail = unit + 8 * kU4;
-        codes<true, false, false>(unit + j * kU4, b, [](int c, int, int) { return kIq4nl[c]; });
+        const uint8_t *tail = unit;
+        codes<true, false, false>(unit + codes_at(layout) + j * kU4, b, [](int c, int, int) { return kIq4nl[c]; });
         for (int r = 0; r < kPanelRows; ++r) b.scale[r] = half_at(tail + 96, r) * static_cast<float>(scale_at(tail, j, r) - 32);
     }
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The layouts of packed weights (docs/numerics.md section 3 draws them). A panel is 16 rows over all of K: an optional
-// header of scales, then units of 64 or 256 k. Inside a unit the codes of each block of 32 k stand in 64-byte vectors:
+// header of scales, then units of 64 or 256 k: the unit's scales first (a jump forward to them would stop the hardware's
+// prefetcher), then its blocks of 32 k. The codes of a block stand in 64-byte vectors:
 // byte 4 * row + i of a vector belongs to that row and to k = 4 * group + i, group 0..7.
 //   nibbles  4 vectors: vector v holds group v in its low and group v + 4 in its high four bits
 //   crumbs   2 vectors: vector h holds groups 4h..4h+3, two bits each, group 4h in the lowest
@@ -23,12 +24,12 @@ constexpr int kSixBits = 3 * 64;
 struct PanelLayout {
     int32_t unit_k;       // 64, 256; 1 (F32 F16) or 2 (BF16) for floats
     int32_t unit_bytes;
-    int32_t block_bytes;  // codes of one block of 32 k; blocks stand one after the other at the unit's start
+    int32_t block_bytes;  // codes of one block of 32 k
     int32_t header_bytes; // of each header_k, at the panel's start, rounded up to 64 as a whole
     int32_t header_k;
 };
 
-// Units: codes of the blocks first, then
+// The comments list a unit's scales.
 constexpr PanelLayout kLayoutF32 = {1, 64, 0, 0, 1};
 constexpr PanelLayout kLayoutF16 = {1, 32, 0, 0, 1};
 constexpr PanelLayout kLayoutBF16 = {2, 64, 0, 0, 1};                            // [row][2]
@@ -46,6 +47,8 @@ constexpr PanelLayout kLayoutIQ4_NL = kLayoutQ4_0;
 constexpr PanelLayout kLayoutIQ4_XS = {256, 8 * kU4 + 128, kU4, 0, 1};           // six-bit sc + 32: u32[16] 0..4, u16[16] 5 6; f16 d
 constexpr PanelLayout kLayoutMXFP4 = {64, 2 * kU4, kU4, 16, 32};                 // header e8m0[16]
 
+// Where a unit's codes begin: after its scales.
+constexpr int codes_at(const PanelLayout &l) { return l.unit_bytes - l.unit_k / 32 * l.block_bytes; }
 constexpr int64_t panel_units(const PanelLayout &l, int64_t cols) { return (cols + l.unit_k - 1) / l.unit_k; }
 constexpr int64_t panel_header(const PanelLayout &l, int64_t cols) {
     return (panel_units(l, cols) * (l.unit_k / l.header_k) * l.header_bytes + 63) / 64 * 64;

@@ -108,7 +108,7 @@ struct Plain {
     static constexpr Mins mins = Mins::none;
     static constexpr bool two_scales = false;
     INLAY_INLINE static void scales(const uint8_t *, const uint8_t *unit, int64_t, UnitScales &s) {
-        for (int j = 0; j < 2; ++j) storef(s.scale[j], halves(unit + 2 * L.block_bytes + 32 * j));
+        for (int j = 0; j < 2; ++j) storef(s.scale[j], halves(unit + 32 * j));
     }
 };
 template <const PanelLayout &L, class C>
@@ -116,8 +116,8 @@ struct WithMin : Plain<L, C, 0> {
     static constexpr Mins mins = Mins::one;
     INLAY_INLINE static void scales(const uint8_t *, const uint8_t *unit, int64_t, UnitScales &s) {
         for (int j = 0; j < 2; ++j) {
-            storef(s.scale[j], halves(unit + 2 * L.block_bytes + 32 * j));
-            storef(s.min[j], halves(unit + 2 * L.block_bytes + 64 + 32 * j));
+            storef(s.scale[j], halves(unit + 32 * j));
+            storef(s.min[j], halves(unit + 64 + 32 * j));
         }
     }
 };
@@ -125,11 +125,9 @@ struct Mxfp4 : Plain<kLayoutMXFP4, Looked<kMxfp4128>, 128> {
     // 2^(e - 128): e - 1 in the exponent field; the two below it are subnormals.
     INLAY_INLINE static void scales(const uint8_t *panel, const uint8_t *, int64_t u, UnitScales &s) {
         for (int j = 0; j < 2; ++j) {
-            const uint8_t *e = panel + (2 * u + j) * 16;
-            for (int r = 0; r < 16; ++r) {
-                const uint32_t v = e[r] < 2 ? 0x00200000u << e[r] : static_cast<uint32_t>(e[r] - 1) << 23;
-                __builtin_memcpy(&s.scale[j][r], &v, 4);
-            }
+            const I e = bytes_u(panel + (2 * u + j) * 16);
+            store(s.scale[j], or_(sll32<23>(max32(sub32(e, set32(1)), zero())), or_(and_(equal32(e, zero()), set32(0x00200000)),
+                                                                                  and_(equal32(e, set32(1)), set32(0x00400000)))));
         }
     }
 };
@@ -146,7 +144,7 @@ struct KWithMin {
         storef(s.min[j], mulf(dmin, cvt(six<2 * j + 1>(p))));
     }
     INLAY_INLINE static void scales(const uint8_t *, const uint8_t *unit, int64_t, UnitScales &s) {
-        const uint8_t *p = unit + 8 * L.block_bytes;
+        const uint8_t *p = unit;
         const F d = halves(p + kSixBits), dmin = negf(halves(p + kSixBits + 32));
         block<0>(p, d, dmin, s), block<1>(p, d, dmin, s), block<2>(p, d, dmin, s), block<3>(p, d, dmin, s);
         block<4>(p, d, dmin, s), block<5>(p, d, dmin, s), block<6>(p, d, dmin, s), block<7>(p, d, dmin, s);
@@ -159,7 +157,7 @@ struct Q2K {
     static constexpr Mins mins = Mins::two;
     static constexpr bool two_scales = true;
     INLAY_INLINE static void scales(const uint8_t *, const uint8_t *unit, int64_t, UnitScales &s) {
-        const uint8_t *p = unit + 8 * kU2;
+        const uint8_t *p = unit;
         const F d = halves(p + 256), dmin = negf(halves(p + 288));
         for (int j = 0; j < 8; ++j) {
             const I a = bytes_u(p + 32 * j), b = bytes_u(p + 32 * j + 16);
@@ -183,7 +181,7 @@ struct Q3K {
         if constexpr (i < 15) half<i + 1>(p, s);
     }
     INLAY_INLINE static void scales(const uint8_t *panel, const uint8_t *unit, int64_t u, UnitScales &s) {
-        half<0>(unit + 8 * kU3, s);
+        half<0>(unit, s);
         const F d = halves(panel + 32 * u);
         for (int j = 0; j < 8; ++j) storef(s.scale[j], d);
     }
@@ -196,7 +194,7 @@ struct Q6K {
     static constexpr bool two_scales = true;
     INLAY_INLINE static void scales(const uint8_t *panel, const uint8_t *unit, int64_t u, UnitScales &s) {
         const F d = halves(panel + 32 * u);
-        for (int i = 0; i < 16; ++i) store(s.factor[i], bytes_s(unit + 8 * kU6 + 16 * i));
+        for (int i = 0; i < 16; ++i) store(s.factor[i], bytes_s(unit + 16 * i));
         for (int j = 0; j < 8; ++j) storef(s.scale[j], d);
     }
 };
@@ -207,7 +205,7 @@ struct Iq4Xs {
     static constexpr Mins mins = Mins::none;
     static constexpr bool two_scales = false;
     INLAY_INLINE static void scales(const uint8_t *, const uint8_t *unit, int64_t, UnitScales &s) {
-        const uint8_t *p = unit + 8 * kU4;
+        const uint8_t *p = unit;
         const I w = INLAY_TIER::load(p), x = words_u(p + 64), m = set32(63), k = set32(-32);
         const F d = halves(p + 96);
         auto put = [&](int j, I v) { storef(s.scale[j], mulf(d, cvt(add32(v, k)))); };

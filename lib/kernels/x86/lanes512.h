@@ -48,6 +48,8 @@ INLAY_INLINE I or_(I a, I b) { return _mm512_or_si512(a, b); }
 INLAY_INLINE I add8(I a, I b) { return _mm512_add_epi8(a, b); }
 INLAY_INLINE I add16(I a, I b) { return _mm512_add_epi16(a, b); }
 INLAY_INLINE I add32(I a, I b) { return _mm512_add_epi32(a, b); }
+INLAY_INLINE I max32(I a, I b) { return _mm512_max_epi32(a, b); }
+INLAY_INLINE I equal32(I a, I b) { return _mm512_movm_epi32(_mm512_cmpeq_epi32_mask(a, b)); }
 INLAY_INLINE I sub32(I a, I b) { return _mm512_sub_epi32(a, b); }
 INLAY_INLINE I mul16(I a, I b) { return _mm512_mullo_epi16(a, b); }
 INLAY_INLINE I mul32(I a, I b) { return _mm512_mullo_epi32(a, b); }

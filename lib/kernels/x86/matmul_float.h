@@ -10,8 +10,6 @@ namespace {
 
 using namespace kernels;
 
-constexpr int kAheadFloat = 4096;  // see matmul_few.h
-
 // step: k a vector holds; at(): the weights of k.. as f32.
 struct WF32 {
     static constexpr const PanelLayout &layout = kLayoutF32;
@@ -59,7 +57,6 @@ void tile(const MatmulArgs *m, int64_t p, int64_t t0) {
         for (int i = 0; i < P; ++i) {
             F v[W::step];
             W::at(w[i], v);
-            prefetch(w[i] + kAheadFloat);
             w[i] += bytes;
 #pragma GCC unroll 2
             for (int s = 0; s < W::step; ++s)

@@ -46,10 +46,9 @@ void unpack(const uint8_t *panel, int64_t cols, int64_t u0, int64_t u1, uint8_t 
     UnitScales s;
     for (int64_t u = u0; u < u1; ++u, unit += L.unit_bytes) {
         Type::scales(panel, unit, u, s);
-        for (int i = 0; i < L.unit_bytes; i += 64) prefetch(unit + kAhead + i);
         for (int j = 0; j < L.unit_k / kBlock; ++j, out += R::bytes) {
             typename Type::Codes codes;
-            codes.load(unit + j * L.block_bytes);
+            codes.load(unit + codes_at(L) + j * L.block_bytes);
             unpack_codes<Type, 0>(codes, out);
             store(out + R::scale, load(s.scale[j]));
             if constexpr (R::mins != Mins::none) store(out + R::min, load(s.min[j]));

@@ -11,7 +11,6 @@
 namespace inlay::INLAY_TIER {
 namespace {
 
-constexpr int kAhead = 4096;  // see matmul_few.h
 // Blocks of K unpacked at once: 16 records of 576 bytes (1088 for 8-bit weights) are half of a 32 KiB L1 at most.
 constexpr int kStretch = 16;
 constexpr int kSumTokens = 512;
@@ -205,10 +204,9 @@ void unpack(const uint8_t *panel, int64_t cols, int64_t u0, int64_t u1, uint8_t 
     UnitScales s;
     for (int64_t u = u0; u < u1; ++u, unit += L.unit_bytes) {
         Type::scales(panel, unit, u, s);
-        for (int i = 0; i < L.unit_bytes; i += 64) prefetch(unit + kAhead + i);
         for (int j = 0; j < L.unit_k / kBlock; ++j, out += W::bytes) {
             FromPanel<Type> w;
-            w.codes.load(unit + j * L.block_bytes);
+            w.codes.load(unit + codes_at(L) + j * L.block_bytes);
             w.s = &s;
             w.j = j;
             unpack_codes<Type, 0>(w, out);
@@ -243,11 +241,10 @@ void few_panel(const MatmulArgs *m, int64_t p, int64_t t0) {
     UnitScales s;
     for (int64_t u = 0; u < units; ++u, unit += L.unit_bytes) {
         Type::scales(panel, unit, u, s);
-        for (int i = n_blocks * L.block_bytes; i < L.unit_bytes; i += 64) prefetch(unit + kAhead + i);
         if constexpr (Words<Type>::wide) widen<T>(m->act, t0, u * n_blocks, n_blocks, words[0]);
         for (int j = 0; j < n_blocks; ++j) {
-            const uint8_t *b = unit + j * L.block_bytes;
-            for (int i = 0; i < L.block_bytes; i += 64) prefetch(b + kAhead + i);
+            const uint8_t *b = unit + codes_at(L) + j * L.block_bytes;
+            for (int i = 0; i < L.block_bytes; i += 64) prefetch(b + i);  // see matmul_few.h
             FromPanel<Type> w;
             w.codes.load(b);
             w.s = &s;

@@ -61,7 +61,7 @@ inline std::vector<uint8_t> random_weights(DType t, int64_t rows, int64_t cols, 
         case DType::q2_k: put_half(p + 80, scale()), put_half(p + 82, scale()); break;
         case DType::q3_k: put_half(p + 108, scale()); break;
         case DType::q6_k: put_half(p + 208, scale()); break;
-        case DType::mxfp4: p[0] = static_cast<uint8_t>(118 + r.word() % 8); break;
+        case DType::mxfp4: p[0] = static_cast<uint8_t>(r.word() % 8 ? 118 + r.word() % 8 : r.word() % 3); break;
         default: put_half(p, scale()); break;
         }
     }
