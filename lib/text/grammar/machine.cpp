@@ -153,6 +153,21 @@ void Machine::reset(Tables &t, std::span<const Thread> seed) {
     finish_level(t);
 }
 
+void Machine::reset_raw(const Thread &t) {
+    threads_.clear();
+    links_.clear();
+    levels_.clear();
+    frames_.clear();
+    frames_.push_back({kNone, 0, 0});
+    push_raw(t);
+}
+
+void Machine::push_raw(const Thread &t) {
+    ++position_;
+    threads_.push_back(t);
+    levels_.push_back({static_cast<uint32_t>(threads_.size() - 1), 1, static_cast<uint32_t>(frames_.size()), static_cast<uint32_t>(links_.size()), false});
+}
+
 bool Machine::advance(Tables &t, uint8_t byte) {
     const Level from = levels_.back();
     ++position_;

@@ -36,6 +36,9 @@ public:
 
     // Level 0: `seed` threads with their closure. Frame 0 is the bottom: ending it sets `ended`.
     void reset(Tables &t, std::span<const Thread> seed);
+    // Level 0 or a level on top: threads as they are, their closure being done already.
+    void reset_raw(const Thread &t);
+    void push_raw(const Thread &t);
     // Reads one byte on the top level; false (and no new level) when no thread can.
     bool advance(Tables &t, uint8_t byte);
     // A new level from given threads (closed first), at the same position in the text.

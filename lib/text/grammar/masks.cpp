@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+// Walks over the vocabulary, and what is kept of them.
+#include "text/grammar/masks.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace inlay::text::grammar {
+
+// What is kept for one constraint and vocabulary; past it everything is forgotten and found again.
+constexpr size_t kKeptBytes = 24u << 20;
+// Text beyond a frame's end that one place may keep; an expression like [a-z]*.* has such text behind every byte.
+constexpr size_t kBeyondBytes = 1u << 20;
+// Thread steps of one mask. 50 steps' worth: a mask looks at some thousand short texts.
+constexpr uint64_t kMaskFuel = 50;
+
+Masks::Masks(std::shared_ptr<const Constraint> c, std::shared_ptr<const TokenTrie> trie)
+    : constraint_(std::move(c)), trie_(std::move(trie)), scratch_(constraint_->memory()), entries_(constraint_->memory()), path_(constraint_->memory()),
+      accepted_(constraint_->memory()) {
+    path_.resize(trie_->max_bytes() + 2);
+    accepted_.resize(words());
+}
+
+// Calls visit(node, ended) for every node whose bytes can be read; `ended`: frame 0 may end right behind them.
+template <class Visit>
+void Masks::walk(Tables &t, Machine &m, const TokenTrie &trie, Visit &&visit) {
+    size_t base = m.depth();
+    auto enter = [&](uint32_t d) {
+        auto top = m.threads();
+        path_[d] = {0, 0, static_cast<uint32_t>(m.depth()), {}, m.ended()};
+        if (top.size() == 1) path_[d].fast = top[0].set, path_[d].frame = top[0].frame, path_[d].param = top[0].param;
+    };
+    enter(0);
+    uint32_t n = trie.n_nodes();
+    for (uint32_t i = 1; i < n;) {
+        uint32_t d = trie.depth(i);
+        const Depth &p = path_[d - 1];
+        bool ok;
+        if (p.fast) {
+            SetId s = t.next(p.fast, trie.byte(i));
+            if (s == 0) {
+                i = trie.end(i);
+                continue;
+            }
+            if (t.set(s).plain) {
+                path_[d] = {s, p.frame, p.levels, p.param, false};
+                visit(i, false);
+                ++i;
+                continue;
+            }
+            if (m.depth() > p.levels) m.pop(m.depth() - p.levels);
+            Thread x{s, p.frame, p.param};
+            ok = m.push(t, {&x, 1});
+        } else {
+            if (m.depth() > p.levels) m.pop(m.depth() - p.levels);
+            ok = m.advance(t, trie.byte(i));
+        }
+        if (!ok) {
+            i = trie.end(i);
+            continue;
+        }
+        enter(d);
+        visit(i, path_[d].ended);
+        ++i;
+    }
+    if (m.depth() > base) m.pop(m.depth() - base);
+}
+
+// Counts between which no gate changes its mind, however long the token, count as one.
+Param Masks::canonical(const Tables &t, const Thread &thread) const {
+    Param p = thread.param;
+    const FrameParams &f = t.net().rules[t.set(thread.set).rule].params;
+    if (!f.counted) return p;
+    uint64_t reach = static_cast<uint64_t>(p.count) + trie_->max_bytes() + 1;
+    auto above = std::upper_bound(f.thresholds.begin(), f.thresholds.end(), p.count);
+    if (above == f.thresholds.end() || *above > reach) p.count = above == f.thresholds.begin() ? 0 : *(above - 1);
+    return p;
+}
+
+bool Masks::continues(Tables &t, SetId s, int more, uint8_t lo, uint8_t hi, SetId &after) {
+    SetId last = 0;
+    for (uint32_t b = lo; b <= hi; ++b) {
+        SetId to = t.next(s, static_cast<uint8_t>(b));
+        if (to == 0) return false;
+        if (more == 1) {
+            if (after == 0) after = to;
+            if (to != after) return false;
+        } else if (to != last) {
+            if (!continues(t, to, more - 1, 0x80, 0xBF, after)) return false;
+            last = to;
+        }
+    }
+    return true;
+}
+
+// The one set that every plain character leads to from here, or 0.
+SetId Masks::after_character(Tables &t, SetId s) {
+    SetId after = 0;
+    struct Lead {
+        uint8_t lo, hi;
+        int more;
+        uint8_t next_lo, next_hi;
+    };
+    static constexpr Lead leads[] = {{0xC2, 0xDF, 1, 0x80, 0xBF}, {0xE0, 0xE0, 2, 0xA0, 0xBF}, {0xE1, 0xEC, 2, 0x80, 0xBF}, {0xED, 0xED, 2, 0x80, 0x9F},
+                                     {0xEE, 0xEF, 2, 0x80, 0xBF}, {0xF0, 0xF0, 3, 0x90, 0xBF}, {0xF1, 0xF3, 3, 0x80, 0xBF}, {0xF4, 0xF4, 3, 0x80, 0x8F}};
+    if (!continues(t, s, 1, 0x20, '"' - 1, after) || !continues(t, s, 1, '"' + 1, '\\' - 1, after) || !continues(t, s, 1, '\\' + 1, 0x7F, after)) return 0;
+    for (const Lead &l : leads) {
+        SetId done = 0;
+        for (uint32_t b = l.lo; b <= l.hi; ++b) {
+            SetId to = t.next(s, static_cast<uint8_t>(b));
+            if (to == 0) return 0;
+            if (to != done && !continues(t, to, l.more, l.next_lo, l.next_hi, after)) return 0;
+            done = to;
+        }
+    }
+    return after;
+}
+
+// How many plain characters fit from here, when each leads back to here: the inside of a string.
+uint32_t Masks::plain_room(Tables &t, const Thread &x) {
+    if (!trie_->rest()) return 0;
+    if (t.next(x.set, 'a') == 0 || t.next(x.set, ' ') == 0 || t.next(x.set, 0xC3) == 0) return 0;  // quickly no
+    uint32_t rule = t.set(x.set).rule;
+    if (!t.set(x.set).plain)  // what ends here must not go on with a plain character
+        for (uint32_t b = 0x20; b < 256; ++b)
+            if (b != '"' && b != '\\' && t.net().follows(rule, static_cast<uint8_t>(b))) return 0;
+    SetId after = after_character(t, x.set);
+    if (after == 0) return 0;
+    StateSet a = t.set(after);
+    if (after == x.set) return a.n_calls || a.n_gates ? 0 : TokenTrie::kPlainLengths;
+    if (a.reads || a.n_calls || a.final) return 0;
+    uint64_t room = 0;
+    for (const SetGate &g : t.gates(after)) {
+        const Gate &gate = t.net().gates[g.gate];
+        const StateSet &to = t.set(g.to);
+        if (g.to == x.set && gate.add_count == 1 && gate.clear == 0 && gate.need == 0) {
+            room = gate.count_hi == ~0u ? TokenTrie::kPlainLengths : static_cast<uint64_t>(gate.count_hi) + 2 - std::min(x.param.count, gate.count_hi + 1);
+        } else if (!to.final || to.reads || to.n_calls || to.n_gates) return 0;
+    }
+    for (uint32_t b = 0x20; b < 256; ++b)
+        if (b != '"' && b != '\\' && t.net().follows(rule, static_cast<uint8_t>(b))) return 0;
+    return static_cast<uint32_t>(std::min<uint64_t>(room, TokenTrie::kPlainLengths));
+}
+
+const Masks::Entry &Masks::entry(Tables &t, const Thread &thread) {
+    Thread x{thread.set, 0, canonical(t, thread)};
+    Key key{x.set, x.param};
+    auto it = entries_.find(key);
+    if (it != entries_.end()) return it->second;
+    Memory &m = constraint_->memory();
+    Entry e(m);
+    uint32_t rule = t.set(x.set).rule;
+    e.plain = plain_room(t, thread);
+    const TokenTrie &trie = e.plain ? *trie_->rest() : *trie_;
+    String pool(m);
+    struct Piece {
+        uint32_t at, n, id;
+    };
+    Vector<Piece> pieces(m);
+    Vector<uint32_t> ends(m);
+    scratch_.reset_raw(x);
+    walk(t, scratch_, trie, [&](uint32_t node, bool ended) {
+        auto here = trie.tokens(node);
+        e.tokens.insert(e.tokens.end(), here.begin(), here.end());
+        if (ended && trie.end(node) > node + 1) ends.push_back(node);
+    });
+    if (!ends.empty()) {
+        std::fill(accepted_.begin(), accepted_.end(), 0);
+        for (uint32_t id : e.tokens) accepted_[id / 64] |= 1ull << (id & 63);
+        String text(m);
+        for (uint32_t node : ends) {
+            uint32_t depth = trie.depth(node);
+            for (uint32_t i = node + 1; i < trie.end(node) && !e.whole;) {
+                uint32_t d = trie.depth(i) - depth;
+                if (d == 1 && !t.net().follows(rule, trie.byte(i))) {
+                    i = trie.end(i);
+                    continue;
+                }
+                text.resize(d - 1);
+                text.push_back(static_cast<char>(trie.byte(i)));
+                for (uint32_t id : trie.tokens(i)) {
+                    if (accepted_[id / 64] >> (id & 63) & 1) continue;
+                    pieces.push_back({static_cast<uint32_t>(pool.size()), d, id});
+                    pool.append(text);
+                    if (pool.size() > kBeyondBytes) e.whole = true;
+                }
+                ++i;
+            }
+        }
+    }
+    if (!e.whole && !pieces.empty()) {
+        Vector<TokenTrie::Entry> list(m);
+        for (const Piece &p : pieces) list.push_back({std::string_view(pool).substr(p.at, p.n), p.id});
+        e.beyond = make_shared_in<TokenTrie>(m, m, list, trie_->n_ids());
+    }
+    e.tokens.shrink_to_fit();
+    kept_ += 128 + e.tokens.capacity() * 4 + (e.beyond ? e.beyond->n_nodes() * 11 + pieces.size() * 4 : 0);
+    return entries_.emplace(key, std::move(e)).first->second;
+}
+
+uint32_t Masks::fill(Matcher &matcher, std::span<uint64_t> mask) {
+    require(&matcher.constraint() == constraint_.get() && mask.size() >= words(), "a mask of another constraint or size");
+    std::lock_guard hold(constraint_->lock_);
+    matcher.enter(0);
+    if (tables_ != matcher.tables_ || kept_ > kKeptBytes) {
+        entries_.clear();
+        kept_ = 0;
+        tables_ = matcher.tables_;
+    }
+    Tables &t = *tables_;
+    Machine &m = matcher.machine_;
+    m.fuel = scratch_.fuel = constraint_->limits().grammar_step_fuel * kMaskFuel;
+    std::fill(mask.begin(), mask.end(), 0);
+    auto set = [&](uint32_t id) { mask[id / 64] |= 1ull << (id & 63); };
+    // Whatever happens, the matcher's levels are as before afterwards.
+    struct Back {
+        Machine &m;
+        size_t depth;
+        ~Back() {
+            if (m.depth() > depth) m.pop(m.depth() - depth);
+        }
+    } back{m, m.depth()};
+    Vector<Thread> threads(m.threads().begin(), m.threads().end(), Alloc<Thread>(constraint_->memory()));
+    for (const Thread &x : threads) {
+        const Entry &e = entry(t, x);
+        if (e.whole) {
+            m.push_raw(x);
+            walk(t, m, *trie_, [&](uint32_t node, bool) {
+                for (uint32_t id : trie_->tokens(node)) set(id);
+            });
+            m.pop();
+            continue;
+        }
+        if (e.plain) {
+            auto plain = trie_->plain(e.plain);
+            for (size_t i = 0; i < plain.size(); ++i) mask[i] |= plain[i];
+        }
+        for (uint32_t id : e.tokens) set(id);
+        if (e.beyond && x.frame != 0 && m.push_return(t, x.frame)) {
+            walk(t, m, *e.beyond, [&](uint32_t node, bool) {
+                for (uint32_t id : e.beyond->tokens(node)) set(id);
+            });
+            m.pop();
+        }
+    }
+    uint32_t n = 0;
+    for (uint64_t w : mask) n += static_cast<uint32_t>(std::popcount(w));
+    return n;
+}
+
+}  // namespace inlay::text::grammar

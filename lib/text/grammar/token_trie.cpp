@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Building the tree: sort, then one pass over neighbours.
+#include "text/grammar/token_trie.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "text/grammar/charset.h"
+
+namespace inlay::text::grammar {
+
+TokenTrie::TokenTrie(Memory &m, std::span<const Entry> entries, uint32_t n_ids)
+    : byte_(m), depth_(m), end_(m), first_(m), ids_(m), n_ids_(n_ids), plain_(m) {
+    struct Keyed {
+        uint64_t head;  // the first eight bytes, so that most comparisons are of integers
+        const Entry *entry;
+    };
+    Vector<Keyed> keyed(m);
+    keyed.reserve(entries.size());
+    for (const Entry &e : entries) {
+        if (e.bytes.empty()) continue;
+        if (e.id >= n_ids) fail(Code::invalid_argument, "token ", e.id, " is not below ", n_ids);
+        if (e.bytes.size() > UINT16_MAX) continue;  // nobody writes 64 KiB in one token
+        uint64_t head = 0;
+        for (size_t i = 0; i < 8; ++i) head = head << 8 | (i < e.bytes.size() ? static_cast<uint8_t>(e.bytes[i]) : 0);
+        keyed.push_back({head, &e});
+        max_bytes_ = std::max(max_bytes_, static_cast<uint32_t>(e.bytes.size()));
+    }
+    std::sort(keyed.begin(), keyed.end(), [](const Keyed &a, const Keyed &b) {
+        if (a.head != b.head) return a.head < b.head;
+        int c = a.entry->bytes.compare(b.entry->bytes);
+        return c != 0 ? c < 0 : a.entry->id < b.entry->id;
+    });
+    Vector<Entry> sorted(m);
+    sorted.reserve(keyed.size());
+    for (const Keyed &k : keyed) sorted.push_back(*k.entry);
+    lay_out(sorted);
+}
+
+void TokenTrie::lay_out(std::span<const Entry> sorted) {
+    Vector<uint32_t> path(end_.get_allocator());  // open nodes, by depth
+    auto open = [&](uint8_t b, size_t depth) {
+        path.push_back(n_nodes());
+        byte_.push_back(b);
+        depth_.push_back(static_cast<uint16_t>(depth));
+        end_.push_back(0);
+        first_.push_back(static_cast<uint32_t>(ids_.size()));
+    };
+    open(0, 0);
+    std::string_view last;
+    for (const Entry &e : sorted) {
+        size_t common = 0;
+        while (common < last.size() && common < e.bytes.size() && last[common] == e.bytes[common]) ++common;
+        while (path.size() > common + 1) end_[path.back()] = n_nodes(), path.pop_back();
+        for (size_t i = common; i < e.bytes.size(); ++i) open(static_cast<uint8_t>(e.bytes[i]), i + 1);
+        ids_.push_back(e.id);
+        last = e.bytes;
+    }
+    while (!path.empty()) end_[path.back()] = n_nodes(), path.pop_back();
+    first_.push_back(static_cast<uint32_t>(ids_.size()));
+}
+
+namespace {
+
+// The number of characters of a plain token, or 0.
+uint32_t plain_length(std::string_view s) noexcept {
+    uint32_t n = 0, c;
+    for (size_t i = 0; i < s.size(); ++n) {
+        int k = decode_utf8(s, i, c);
+        if (k == 0 || c < 0x20 || c == '"' || c == '\\') return 0;
+        i += static_cast<size_t>(k);
+    }
+    return n;
+}
+
+}  // namespace
+
+std::shared_ptr<const TokenTrie> TokenTrie::build(Memory &m, std::span<const std::string_view> tokens) {
+    Vector<Entry> all(m), rest(m);
+    uint32_t n = static_cast<uint32_t>(tokens.size());
+    size_t words = (n + 63) / 64;
+    Vector<uint64_t> plain(words * kPlainLengths, 0, Alloc<uint64_t>(m));
+    for (uint32_t id = 0; id < n; ++id) {
+        if (tokens[id].empty()) continue;
+        all.push_back({tokens[id], id});
+        uint32_t length = plain_length(tokens[id]);
+        if (length == 0 || length > kPlainLengths) rest.push_back({tokens[id], id});
+        else plain[(length - 1) * words + id / 64] |= 1ull << (id & 63);
+    }
+    for (size_t i = words; i < plain.size(); ++i) plain[i] |= plain[i - words];
+    auto trie = make_shared_in<TokenTrie>(m, m, all, n);
+    trie->rest_ = make_shared_in<TokenTrie>(m, m, rest, n);
+    trie->plain_ = std::move(plain);
+    return trie;
+}
+
+std::span<const uint64_t> TokenTrie::plain(uint32_t chars) const noexcept {
+    size_t words = (n_ids_ + 63) / 64;
+    return {plain_.data() + (std::min(chars, kPlainLengths) - 1) * words, words};
+}
+
+}  // namespace inlay::text::grammar
