@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Matrix multiplication from packed panels: y[t][r] = sum over k of w[r][k] * x[t][k], and the rounding of activations
-// to int8 that integer weights ask for. The layouts and the order of operations are docs/numerics.md, sections 2-4.
+// to int8 that integer weights ask for. The layouts and the order of operations are docs/numerics.md, sections 2 to 5.
 #pragma once
 
 #include "kernels/signatures/panels.h"
 #include "kernels/types.h"
 
 namespace inlay::kernels {
+
+// Name of the rules of docs/numerics.md; packed files, checkpoints and goldens carry it.
+constexpr const char *kNumericsId = "inlay-numerics-1";
 
 // A panel is 16 output rows; lane = row in every tier.
 constexpr int kPanelRows = 16;
