@@ -12,8 +12,8 @@ inc = os.path.join(root, "include")
 verbs = set("create open free get set info estimate submit step poll read cancel pause resume encode decode render match parse score embed "
             "rerank fork truncate save load init version validate is name".split())
 bad = []
-for path in sorted(glob.glob(inc + "/inlay/*.h")):
-    name = os.path.basename(path)
+for path in sorted(glob.glob(inc + "/inlay/**/*.h", recursive=True)):
+    name = os.path.relpath(path, inc + "/inlay")
     text = open(path, encoding="utf-8").read()
     for lang, comp, std in (("c", cc, "-std=c99"), ("c++", cxx, "-std=c++17")):
         r = subprocess.run(comp.split() + [std, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-x", lang, "-I", inc, "-"],
