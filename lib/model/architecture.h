@@ -14,20 +14,55 @@ namespace inlay::model {
 
 // What a tensor is to the model. Layer tensors' names hold one "{}" for the layer, an expert's own a second.
 enum class Role : uint8_t {
-    token_embd, position_embd, type_embd, embd_norm, final_norm, head,
-    attn_norm, q, k, v, qkv, o, q_norm, k_norm, sinks, post_attn_norm,
-    ffn_norm, gate, up, gate_up, down, post_ffn_norm,
-    router, selection_bias, expert_gate, expert_up, expert_gate_up, expert_down,
-    shared_gate, shared_up, shared_down,
-    q_a, q_a_norm, q_b, kv_a, kv_a_norm, kv_b, k_b, v_b,
-    rope_short, rope_long, count_,
+    token_embd,
+    position_embd,
+    type_embd,
+    embd_norm,
+    final_norm,
+    head,
+    attn_norm,
+    q,
+    k,
+    v,
+    qkv,
+    o,
+    q_norm,
+    k_norm,
+    sinks,
+    post_attn_norm,
+    ffn_norm,
+    gate,
+    up,
+    gate_up,
+    down,
+    post_ffn_norm,
+    router,
+    selection_bias,
+    expert_gate,
+    expert_up,
+    expert_gate_up,
+    expert_down,
+    shared_gate,
+    shared_up,
+    shared_down,
+    q_a,
+    q_a_norm,
+    q_b,
+    kv_a,
+    kv_a_norm,
+    kv_b,
+    k_b,
+    v_b,
+    rope_short,
+    rope_long,
+    count_,
 };
 
 enum class Form : uint8_t {
-    plain,        // stem + ".weight" [out, in], stem + ".bias"
-    transposed,   // the file holds [in, out] (GPT-2's Conv1D)
-    bare,         // the stem is the whole name; its bias ends in "_bias"
-    bare_in_out,  // bare, experts stacked as [expert, in, out]
+    plain,              // stem + ".weight" [out, in], stem + ".bias"
+    transposed,         // the file holds [in, out] (GPT-2's Conv1D)
+    bare,               // the stem is the whole name; its bias ends in "_bias"
+    bare_in_out,        // bare, experts stacked as [expert, in, out]
     bare_in_out_pairs,  // so, and columns of gate and up alternate
 };
 
@@ -38,10 +73,10 @@ struct TensorName {
 };
 
 struct Architecture {
-    std::string_view name;                          // GGUF's general.architecture
-    std::span<const std::string_view> hf_classes;   // config.json "architectures"
-    std::span<const std::string_view> hf_types;     // config.json "model_type", when the class is not told
-    void (*from_hf)(const HfKeys &, Config &);      // n_layers .. tokens are not yet checked
+    std::string_view name;                         // GGUF's general.architecture
+    std::span<const std::string_view> hf_classes;  // config.json "architectures"
+    std::span<const std::string_view> hf_types;    // config.json "model_type", when the class is not told
+    void (*from_hf)(const HfKeys &, Config &);     // n_layers .. tokens are not yet checked
     void (*from_gguf)(const GgufKeys &, Config &);
     std::span<const TensorName> hf_names, gguf_names;  // before the common ones
 };

@@ -12,7 +12,8 @@ namespace inlay::model {
 
 Activation activation_from_hf(std::string_view name) {
     if (name == "silu" || name == "swish") return Activation::silu;
-    if (name == "gelu_pytorch_tanh" || name == "gelu_new" || name == "gelu_fast" || name == "gelu_python_tanh") return Activation::gelu_tanh;
+    if (name == "gelu_pytorch_tanh" || name == "gelu_new" || name == "gelu_fast" || name == "gelu_python_tanh")
+        return Activation::gelu_tanh;
     if (name == "gelu" || name == "gelu_python") return Activation::gelu_erf;
     if (name == "quick_gelu") return Activation::gelu_sigmoid;
     if (name == "relu") return Activation::relu;
@@ -72,11 +73,15 @@ RopeSpec read_spec(const HfKeys &k, const Config &c, const io::Json *o, double t
     if (!o) return r;
     std::string_view type = io::get_string(*o, "rope_type", io::get_string(*o, "type", "default"));
     if (type == "default" || type == "none") return r;
-    r.original_ctx = k.has("original_max_position_embeddings") ? k.integer("original_max_position_embeddings", 0)
-                                                               : static_cast<int32_t>(std::clamp<int64_t>(io::get_int(*o, "original_max_position_embeddings", c.ctx), 0, INT32_MAX));
+    r.original_ctx =
+        k.has("original_max_position_embeddings")
+            ? k.integer("original_max_position_embeddings", 0)
+            : static_cast<int32_t>(std::clamp<int64_t>(io::get_int(*o, "original_max_position_embeddings", c.ctx), 0, INT32_MAX));
     const bool has_factor = o->get("factor") != nullptr;
     r.factor = number_in(*o, "factor", r.original_ctx > 0 ? static_cast<double>(c.ctx) / r.original_ctx : 1.0);
-    auto need_factor = [&] { if (!has_factor) fail(Code::format, "rope scaling ", quoted{type}, " lacks its factor"); };
+    auto need_factor = [&] {
+        if (!has_factor) fail(Code::format, "rope scaling ", quoted{type}, " lacks its factor");
+    };
     const io::Json *attention = o->get("attention_factor");
     if (type == "linear") {
         need_factor();
@@ -101,8 +106,10 @@ RopeSpec read_spec(const HfKeys &k, const Config &c, const io::Json *o, double t
         r.scaling = RopeScaling::longrope;
         factors(*o, "short_factor", r.short_factor);
         factors(*o, "long_factor", r.long_factor);
-        if (attention) r.attention_factor = number_in(*o, "attention_factor", 1.0);
-        else if (r.factor > 1.0 && r.original_ctx > 1) r.attention_factor = std::sqrt(1.0 + tensor::det_log(r.factor) / tensor::det_log(static_cast<double>(r.original_ctx)));
+        if (attention)
+            r.attention_factor = number_in(*o, "attention_factor", 1.0);
+        else if (r.factor > 1.0 && r.original_ctx > 1)
+            r.attention_factor = std::sqrt(1.0 + tensor::det_log(r.factor) / tensor::det_log(static_cast<double>(r.original_ctx)));
     } else {
         fail(Code::unsupported, "rope scaling ", quoted{type}, " is not supported");
     }
@@ -125,7 +132,8 @@ void rope_from_hf(const HfKeys &k, Config &c, double default_theta, double defau
     const bool by_type = full || local;
     // Two ways of turning only where the architecture has them; rope_scaling then belongs to the full layers alone.
     if (by_type || default_local_theta > 0) {
-        const double local_theta = default_local_theta > 0 ? k.real("rope_local_base_freq", k.real("local_rope_theta", default_local_theta)) : theta;
+        const double local_theta =
+            default_local_theta > 0 ? k.real("rope_local_base_freq", k.real("local_rope_theta", default_local_theta)) : theta;
         c.ropes.push_back(read_spec(k, c, old_form && !by_type ? old_form : full ? full : by_type ? nullptr : params, theta, share));
         c.ropes.push_back(read_spec(k, c, local, local_theta, share));
         for (LayerConfig &l : c.layers) l.rope = l.rope < 0 ? -1 : l.window > 0 ? 1 : 0;
@@ -137,13 +145,17 @@ void rope_from_hf(const HfKeys &k, Config &c, double default_theta, double defau
 bool layer_types_from_hf(const HfKeys &k, Config &c, int32_t window) {
     const io::Json *types = k.get("layer_types");
     if (!types) return false;
-    if (!types->is_array() || types->items().size() < c.layers.size()) fail(Code::format, "key 'layer_types' must name ", c.layers.size(), " layers");
+    if (!types->is_array() || types->items().size() < c.layers.size())
+        fail(Code::format, "key 'layer_types' must name ", c.layers.size(), " layers");
     for (size_t i = 0; i < c.layers.size(); ++i) {
         const io::Json &t = types->items()[i];
         if (!t.is_string()) fail(Code::format, "key 'layer_types' must hold strings");
-        if (t.string() == "sliding_attention") c.layers[i].window = window;
-        else if (t.string() == "full_attention") c.layers[i].window = 0;
-        else fail(Code::unsupported, "layer type ", quoted{t.string()}, " is not supported");
+        if (t.string() == "sliding_attention")
+            c.layers[i].window = window;
+        else if (t.string() == "full_attention")
+            c.layers[i].window = 0;
+        else
+            fail(Code::unsupported, "layer type ", quoted{t.string()}, " is not supported");
     }
     return true;
 }

@@ -25,7 +25,8 @@ void check_rope(const RopeSpec &r, int32_t head) {
     // Below 1 the slowest pair would turn faster than the first; 1e-30 .. 1e30 is far beyond any model.
     if (!(r.theta > 1e-30 && r.theta < 1e30)) fail(Code::format, "rope base ", r.theta, " is not a usable number");
     if (!(r.factor > 1e-6 && r.factor < 1e6)) fail(Code::format, "rope scaling factor ", r.factor, " is not a usable number");
-    if (!(r.attention_factor > 1e-6 && r.attention_factor < 1e6)) fail(Code::format, "rope attention factor ", r.attention_factor, " is not a usable number");
+    if (!(r.attention_factor > 1e-6 && r.attention_factor < 1e6))
+        fail(Code::format, "rope attention factor ", r.attention_factor, " is not a usable number");
     for (const auto *list : {&r.short_factor, &r.long_factor}) {
         if (!list->empty() && static_cast<int64_t>(list->size()) != r.dims / 2)
             fail(Code::format, "rope has ", list->size(), " frequency factors, ", r.dims / 2, " are needed");
@@ -40,7 +41,8 @@ void check_rope(const RopeSpec &r, int32_t head) {
         fail(Code::format, "rope frequency factors ", r.low_freq_factor, " and ", r.high_freq_factor, " are not ascending");
     if (r.scaling == RopeScaling::yarn && !(r.beta_slow > 0 && r.beta_fast >= r.beta_slow && r.theta != 1.0))
         fail(Code::format, "yarn betas ", r.beta_fast, " and ", r.beta_slow, " are not usable");
-    if (r.scaling == RopeScaling::dynamic && (r.dims <= 2 || r.ctx < 1 || r.factor < 1.0)) fail(Code::format, "dynamic rope scaling needs more than 2 dimensions, a context length and a factor of at least 1");
+    if (r.scaling == RopeScaling::dynamic && (r.dims <= 2 || r.ctx < 1 || r.factor < 1.0))
+        fail(Code::format, "dynamic rope scaling needs more than 2 dimensions, a context length and a factor of at least 1");
 }
 
 }  // namespace
@@ -77,14 +79,17 @@ void Config::check(const Limits &limits) const {
     require(layers.size() == static_cast<size_t>(n_layers), "config has ", layers.size(), " layers of ", n_layers);
     in_range("embedding length", hidden, 1, limits.embedding);
     in_range("vocabulary size", vocab, 1, limits.vocab);
-    in_range("context length", ctx, 1, limits.ctx);
+    // "As long as the model" of nothing, or of billions, is a cap overrun and never clamped in silence.
+    if (ctx < 0) fail(Code::format, "context length is ", ctx);
+    if (ctx == 0 || static_cast<uint64_t>(ctx) > limits.ctx) fail(Code::limit, "context length ", ctx, " is not within 1 to ", limits.ctx);
     // 4,096 is 8 times the largest head of any published model; it bounds the attention's scratch.
     in_range("key length", head_k, 1, 4096);
     in_range("value length", head_v, 1, 4096);
     for (const LayerConfig &l : layers) {
         in_range("head count", l.n_head, 1, limits.heads);
         in_range("key/value head count", l.n_head_kv, 1, limits.heads);
-        if (l.n_head % l.n_head_kv) fail(Code::format, "head count ", l.n_head, " is no multiple of the key/value head count ", l.n_head_kv);
+        if (l.n_head % l.n_head_kv)
+            fail(Code::format, "head count ", l.n_head, " is no multiple of the key/value head count ", l.n_head_kv);
         if (!l.moe) in_range("feed-forward length", l.n_ff, 1, limits.embedding * 16);
         in_range("sliding window", l.window, 0, limits.ctx);
         require(l.rope < static_cast<int32_t>(ropes.size()), "layer turns by rope ", l.rope, " of ", ropes.size());
@@ -102,7 +107,7 @@ void Config::check(const Limits &limits) const {
     in_range("learned positions", n_positions, 0, limits.ctx);
     in_range("position offset", position_offset, 0, limits.ctx);
     in_range("token types", n_token_types, 0, limits.vocab);
-    if (n_positions && ctx + position_offset > n_positions)
+    if (n_positions > 0 && ctx + position_offset > n_positions)
         fail(Code::format, "context length ", ctx, " exceeds the ", n_positions, " learned positions");
     in_range("expert count", moe.n_experts, 0, limits.experts);
     if (moe.n_experts) {
@@ -112,7 +117,8 @@ void Config::check(const Limits &limits) const {
         finite("expert weight scale", moe.weight_scale);
         if (moe.n_groups < 1 || moe.n_experts % moe.n_groups || moe.n_groups_used < 1 || moe.n_groups_used > moe.n_groups)
             fail(Code::format, "expert groups ", moe.n_groups_used, " of ", moe.n_groups, " do not fit ", moe.n_experts, " experts");
-        if (moe.n_used > moe.n_experts / moe.n_groups * moe.n_groups_used) fail(Code::format, "experts used ", moe.n_used, " exceed those of the groups used");
+        if (moe.n_used > moe.n_experts / moe.n_groups * moe.n_groups_used)
+            fail(Code::format, "experts used ", moe.n_used, " exceed those of the groups used");
     }
     if (mla.kv_rank) {
         in_range("latent rank", mla.kv_rank, 1, limits.embedding);

@@ -17,7 +17,8 @@ namespace inlay::model {
 namespace {
 
 uint64_t now_ns() noexcept {
-    return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+    return static_cast<uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
 }
 
 // Widths of a pass's rows, for the memory and for its estimate alike.
@@ -30,7 +31,8 @@ Widths widths(const Config &c, const ForwardLimits &l) {
     Widths w;
     w.cols = c.hidden;
     for (const LayerConfig &x : c.layers) {
-        w.qkv = std::max<int64_t>(w.qkv, static_cast<int64_t>(x.n_head) * c.head_k + static_cast<int64_t>(x.n_head_kv) * (c.head_k + c.head_v));
+        w.qkv =
+            std::max<int64_t>(w.qkv, static_cast<int64_t>(x.n_head) * c.head_k + static_cast<int64_t>(x.n_head_kv) * (c.head_k + c.head_v));
         w.attn = std::max<int64_t>(w.attn, static_cast<int64_t>(x.n_head) * c.head_v);
         if (!x.moe) w.ffn = std::max<int64_t>(w.ffn, x.n_ff * (c.gated ? 2 : 1)), w.cols = std::max<int64_t>(w.cols, x.n_ff);
     }
@@ -53,34 +55,62 @@ int32_t own_block_count(const ForwardLimits &l) { return l.rows / kv::kBlockToke
 uint64_t Forward::bytes(Memory &m, const Config &c, const Weights &w, const ForwardLimits &l, int threads) {
     using tensor::Activations, tensor::ActKind;
     const Widths width = widths(c, l);
-    auto floats = [](int64_t rows, int64_t values) { return Checked(static_cast<uint64_t>(rows)) * static_cast<uint64_t>(padded(values)) * sizeof(float); };
+    auto floats = [](int64_t rows, int64_t values) {
+        return Checked(static_cast<uint64_t>(rows)) * static_cast<uint64_t>(padded(values)) * sizeof(float);
+    };
     Checked n = floats(l.rows, c.hidden) * 3 + floats(l.rows, width.qkv) + floats(l.rows, width.attn) + floats(l.rows, width.ffn);
     n += Activations::bytes(ActKind::q8, l.rows, width.cols) + Activations::bytes(ActKind::f32, l.rows, width.cols);
     if (w.head) n += floats(l.head_rows, c.vocab);
     if (c.moe.n_experts) {
         n += floats(l.rows, c.moe.n_experts) + floats(width.pairs, width.pair_ffn) + floats(width.pairs, c.hidden);
         n += Activations::bytes(ActKind::q8, width.pairs, width.pair_cols) + Activations::bytes(ActKind::f32, width.pairs, width.pair_cols);
-        n += Checked(static_cast<uint64_t>(width.pairs)) * 16 + Checked(static_cast<uint64_t>(c.moe.n_experts)) * (16 + 4 * static_cast<uint64_t>(threads));
+        n += Checked(static_cast<uint64_t>(width.pairs)) * 16 +
+             Checked(static_cast<uint64_t>(c.moe.n_experts)) * (16 + 4 * static_cast<uint64_t>(threads));
     }
     for (const RopeSpec &r : c.ropes) n += floats(l.rows, r.dims / 2) * 2;
     n += Checked(static_cast<uint64_t>(threads)) * tensor::kMatmulScratch;
     if (!c.causal) {
         const kv::LayerShape shape{c.max_head_kv(), c.head_k, c.head_v};
-        n += Checked(static_cast<uint64_t>(own_block_count(l))) * static_cast<uint64_t>(kv::Layout(m, kernels::KvType::f32, {&shape, 1}).block_bytes());
+        n += Checked(static_cast<uint64_t>(own_block_count(l))) *
+             static_cast<uint64_t>(kv::Layout(m, kernels::KvType::f32, {&shape, 1}).block_bytes());
     }
     return n.value();
 }
 
 Forward::State::State(Memory &m, const Machine &machine, const Config &c, const Weights &w, kv::Store *outer, const ForwardLimits &l)
-    : memory(m), k(*machine.kernels), executor(*machine.executor), config(c), weights(w), store(outer), own_blocks(m), limits(l), segments(m),
-      segment_of(m), output_row(m), done(m), pending(m), plan(m), attn_seqs(m), turns(m), turn_of(m), chosen(m), chosen_weight(m), chosen_pair(m),
-      expert_first(m), pair_token(m), busy(m), busy_slices(m), work(m) {
+    : memory(m),
+      k(*machine.kernels),
+      executor(*machine.executor),
+      config(c),
+      weights(w),
+      store(outer),
+      own_blocks(m),
+      limits(l),
+      segments(m),
+      segment_of(m),
+      output_row(m),
+      done(m),
+      pending(m),
+      plan(m),
+      attn_seqs(m),
+      turns(m),
+      turn_of(m),
+      chosen(m),
+      chosen_weight(m),
+      chosen_pair(m),
+      expert_first(m),
+      pair_token(m),
+      busy(m),
+      busy_slices(m),
+      work(m) {
     if (l.rows < 1 || l.segments < 1 || l.head_rows < 1) fail(Code::invalid_argument, "a pass needs room for rows, segments and head rows");
     const auto rows = static_cast<size_t>(l.rows), segs = static_cast<size_t>(l.segments);
     const Widths width = widths(c, l);
     auto room = [&](Rows &r, int64_t n, int64_t values) {
         r.ld = padded(values);
-        if (n > 0 && values > 0) r.data = Buffer(m, (Checked(static_cast<uint64_t>(n)) * static_cast<uint64_t>(r.ld) * sizeof(float)).size(), 64, MemTag::scratch);
+        if (n > 0 && values > 0)
+            r.data =
+                Buffer(m, (Checked(static_cast<uint64_t>(n)) * static_cast<uint64_t>(r.ld) * sizeof(float)).size(), 64, MemTag::scratch);
     };
     auto tight = [&](Rows &r, int64_t n, int64_t values) {  // rows that some steps take as one block
         room(r, n, values);
@@ -184,29 +214,47 @@ bool Forward::State::run(uint64_t deadline_ns) {
 
 Phase Forward::State::next() noexcept {
     switch (phase) {
-        case Phase::embed: layer = weights.range().begin; return Phase::attn_in;
-        case Phase::attn_in: return Phase::qkv;
-        case Phase::qkv: return Phase::heads;
+        case Phase::embed:
+            layer = weights.range().begin;
+            return Phase::attn_in;
+        case Phase::attn_in:
+            return Phase::qkv;
+        case Phase::qkv:
+            return Phase::heads;
         case Phase::heads:
             if (layer + 1 < weights.range().end) return Phase::attend;
             if (n_out == 0) return Phase::idle;  // keys and values are written, and nobody asks for more
             narrow();
             return Phase::attend;
-        case Phase::attend: return Phase::attn_round;
-        case Phase::attn_round: return Phase::o;
-        case Phase::o: return Phase::ffn_in;
-        case Phase::ffn_in: return Phase::gate_up;
-        case Phase::gate_up: return layer_config().moe ? Phase::route : Phase::act;
-        case Phase::act: return Phase::down;
-        case Phase::route: return Phase::moe_in;
-        case Phase::moe_in: return Phase::moe_gate_up;
-        case Phase::moe_gate_up: return Phase::moe_act;
-        case Phase::moe_act: return Phase::moe_down;
-        case Phase::moe_down: return Phase::combine;
+        case Phase::attend:
+            return Phase::attn_round;
+        case Phase::attn_round:
+            return Phase::o;
+        case Phase::o:
+            return Phase::ffn_in;
+        case Phase::ffn_in:
+            return Phase::gate_up;
+        case Phase::gate_up:
+            return layer_config().moe ? Phase::route : Phase::act;
+        case Phase::act:
+            return Phase::down;
+        case Phase::route:
+            return Phase::moe_in;
+        case Phase::moe_in:
+            return Phase::moe_gate_up;
+        case Phase::moe_gate_up:
+            return Phase::moe_act;
+        case Phase::moe_act:
+            return Phase::moe_down;
+        case Phase::moe_down:
+            return Phase::combine;
         case Phase::down:
-        case Phase::combine: return ++layer == weights.range().end ? Phase::finish : Phase::attn_in;
-        case Phase::head_in: return Phase::head;
-        default: return Phase::idle;
+        case Phase::combine:
+            return ++layer == weights.range().end ? Phase::finish : Phase::attn_in;
+        case Phase::head_in:
+            return Phase::head;
+        default:
+            return Phase::idle;
     }
 }
 
@@ -226,27 +274,77 @@ void Forward::State::prepare() {
     const LayerConfig *c = in_layer ? &layer_config() : nullptr;
     const int64_t n_pairs = static_cast<int64_t>(n_live) * config.moe.n_used;
     switch (phase) {
-        case Phase::embed: by_rows(n_live, config.hidden); break;
-        case Phase::attn_in: make_room(w->qkv, act_q8, act_f32, n_live, config.hidden); by_rows(n_live, config.hidden); break;
-        case Phase::qkv: by_tiles(w->qkv, n_live); break;
-        case Phase::heads: by_rows(n_live, w->qkv.rows); break;
-        case Phase::attend: attention_plan(); n_slices = plan.n_tasks(); break;
-        case Phase::attn_round: make_room(w->o, act_q8, act_f32, n_live, w->o.cols); by_rows(n_live, w->o.cols); break;
-        case Phase::o: by_tiles(w->o, n_live); break;
-        case Phase::ffn_in: make_room(c->moe ? w->router : w->gate_up, act_q8, act_f32, n_live, config.hidden); by_rows(n_live, config.hidden); break;
-        case Phase::gate_up: by_tiles(c->moe ? w->router : w->gate_up, n_live); break;
-        case Phase::act: make_room(w->down, act_q8, act_f32, n_live, c->n_ff); by_rows(n_live, c->n_ff); break;
-        case Phase::down: by_tiles(w->down, n_live); break;
-        case Phase::route: by_rows(n_live, config.moe.n_experts * static_cast<int64_t>(config.moe.n_used)); break;
-        case Phase::moe_in: bucket(); make_room(w->experts[0].gate_up, pair_q8, pair_f32, n_pairs, config.hidden); by_rows(n_pairs, config.hidden); break;
-        case Phase::moe_gate_up: prepare_experts(false); break;
-        case Phase::moe_act: make_room(w->experts[0].down, pair_q8, pair_f32, n_pairs, config.moe.n_ff); by_rows(n_pairs, config.moe.n_ff); break;
-        case Phase::moe_down: prepare_experts(true); break;
-        case Phase::combine: by_rows(n_live, config.hidden * static_cast<int64_t>(config.moe.n_used)); break;
-        case Phase::finish: by_rows(n_out, config.hidden); break;
-        case Phase::head_in: make_room(weights.head, act_q8, act_f32, head_n, config.hidden); by_rows(head_n, config.hidden); break;
-        case Phase::head: by_tiles(weights.head, head_n); break;
-        case Phase::idle: break;
+        case Phase::embed:
+            by_rows(n_live, config.hidden);
+            break;
+        case Phase::attn_in:
+            make_room(w->qkv, act_q8, act_f32, n_live, config.hidden);
+            by_rows(n_live, config.hidden);
+            break;
+        case Phase::qkv:
+            by_tiles(w->qkv, n_live);
+            break;
+        case Phase::heads:
+            by_rows(n_live, w->qkv.rows);
+            break;
+        case Phase::attend:
+            attention_plan();
+            n_slices = plan.n_tasks();
+            break;
+        case Phase::attn_round:
+            make_room(w->o, act_q8, act_f32, n_live, w->o.cols);
+            by_rows(n_live, w->o.cols);
+            break;
+        case Phase::o:
+            by_tiles(w->o, n_live);
+            break;
+        case Phase::ffn_in:
+            make_room(c->moe ? w->router : w->gate_up, act_q8, act_f32, n_live, config.hidden);
+            by_rows(n_live, config.hidden);
+            break;
+        case Phase::gate_up:
+            by_tiles(c->moe ? w->router : w->gate_up, n_live);
+            break;
+        case Phase::act:
+            make_room(w->down, act_q8, act_f32, n_live, c->n_ff);
+            by_rows(n_live, c->n_ff);
+            break;
+        case Phase::down:
+            by_tiles(w->down, n_live);
+            break;
+        case Phase::route:
+            by_rows(n_live, config.moe.n_experts * static_cast<int64_t>(config.moe.n_used));
+            break;
+        case Phase::moe_in:
+            bucket();
+            make_room(w->experts[0].gate_up, pair_q8, pair_f32, n_pairs, config.hidden);
+            by_rows(n_pairs, config.hidden);
+            break;
+        case Phase::moe_gate_up:
+            prepare_experts(false);
+            break;
+        case Phase::moe_act:
+            make_room(w->experts[0].down, pair_q8, pair_f32, n_pairs, config.moe.n_ff);
+            by_rows(n_pairs, config.moe.n_ff);
+            break;
+        case Phase::moe_down:
+            prepare_experts(true);
+            break;
+        case Phase::combine:
+            by_rows(n_live, config.hidden * static_cast<int64_t>(config.moe.n_used));
+            break;
+        case Phase::finish:
+            by_rows(n_out, config.hidden);
+            break;
+        case Phase::head_in:
+            make_room(weights.head, act_q8, act_f32, head_n, config.hidden);
+            by_rows(head_n, config.hidden);
+            break;
+        case Phase::head:
+            by_tiles(weights.head, head_n);
+            break;
+        case Phase::idle:
+            break;
     }
 }
 
@@ -255,14 +353,31 @@ void Forward::State::slice(int64_t i, int worker) noexcept {
     auto rows = [&](int64_t n) { return std::min(n, (i + 1) * row_step); };
     const int64_t a = i * row_step, b = rows(n_live);
     switch (phase) {
-        case Phase::embed: embed_rows(a, b); break;
-        case Phase::attn_in: attn_in_rows(a, b); break;
-        case Phase::qkv: product(w->qkv, tiles, i, act_q8, act_f32, 0, n_live, qkv.row(0), qkv.ld, nullptr, worker); break;
-        case Phase::heads: head_rows(a, b); break;
-        case Phase::attend: plan.run(i, worker); break;
-        case Phase::attn_round: round_attention(a, b); break;
-        case Phase::o: product(w->o, tiles, i, act_q8, act_f32, 0, n_live, direct() ? stream().row(0) : t.row(0), t.ld, direct() ? stream().row(0) : nullptr, worker); break;
-        case Phase::ffn_in: ffn_in_rows(a, b); break;
+        case Phase::embed:
+            embed_rows(a, b);
+            break;
+        case Phase::attn_in:
+            attn_in_rows(a, b);
+            break;
+        case Phase::qkv:
+            product(w->qkv, tiles, i, act_q8, act_f32, 0, n_live, qkv.row(0), qkv.ld, nullptr, worker);
+            break;
+        case Phase::heads:
+            head_rows(a, b);
+            break;
+        case Phase::attend:
+            plan.run(i, worker);
+            break;
+        case Phase::attn_round:
+            round_attention(a, b);
+            break;
+        case Phase::o:
+            product(w->o, tiles, i, act_q8, act_f32, 0, n_live, direct() ? stream().row(0) : t.row(0), t.ld,
+                    direct() ? stream().row(0) : nullptr, worker);
+            break;
+        case Phase::ffn_in:
+            ffn_in_rows(a, b);
+            break;
         case Phase::gate_up: {
             const bool moe = layer_config().moe;
             Rows &y = moe ? router : ffn;
@@ -273,17 +388,39 @@ void Forward::State::slice(int64_t i, int worker) noexcept {
             act_rows(ffn, w->gate_up, layer_config().n_ff, a, b);
             round_rows(w->down, ffn.row(a), ffn.ld, a, b - a, act_q8, act_f32);
             break;
-        case Phase::down: product(w->down, tiles, i, act_q8, act_f32, 0, n_live, direct() ? stream().row(0) : t.row(0), t.ld, direct() ? stream().row(0) : nullptr, worker); break;
-        case Phase::route: route_rows(a, b, worker); break;
-        case Phase::moe_in: moe_in_rows(a, rows(static_cast<int64_t>(n_live) * config.moe.n_used)); break;
-        case Phase::moe_gate_up: expert_slice(i, false, worker); break;
-        case Phase::moe_act: moe_act_rows(a, rows(static_cast<int64_t>(n_live) * config.moe.n_used)); break;
-        case Phase::moe_down: expert_slice(i, true, worker); break;
-        case Phase::combine: combine_rows(a, b); break;
-        case Phase::finish: finish_rows(a, rows(n_out)); break;
-        case Phase::head_in: round_rows(weights.head, outputs.row(head_first + a), outputs.ld, a, rows(head_n) - a, act_q8, act_f32); break;
-        case Phase::head: head_slice(i, worker); break;
-        case Phase::idle: break;
+        case Phase::down:
+            product(w->down, tiles, i, act_q8, act_f32, 0, n_live, direct() ? stream().row(0) : t.row(0), t.ld,
+                    direct() ? stream().row(0) : nullptr, worker);
+            break;
+        case Phase::route:
+            route_rows(a, b, worker);
+            break;
+        case Phase::moe_in:
+            moe_in_rows(a, rows(static_cast<int64_t>(n_live) * config.moe.n_used));
+            break;
+        case Phase::moe_gate_up:
+            expert_slice(i, false, worker);
+            break;
+        case Phase::moe_act:
+            moe_act_rows(a, rows(static_cast<int64_t>(n_live) * config.moe.n_used));
+            break;
+        case Phase::moe_down:
+            expert_slice(i, true, worker);
+            break;
+        case Phase::combine:
+            combine_rows(a, b);
+            break;
+        case Phase::finish:
+            finish_rows(a, rows(n_out));
+            break;
+        case Phase::head_in:
+            round_rows(weights.head, outputs.row(head_first + a), outputs.ld, a, rows(head_n) - a, act_q8, act_f32);
+            break;
+        case Phase::head:
+            head_slice(i, worker);
+            break;
+        case Phase::idle:
+            break;
     }
 }
 
@@ -313,7 +450,8 @@ void Forward::State::attention_plan() {
     shape.window = l.window;
     shape.causal = config.causal;
     shape.sinks = weights.f32(layer_weights().sinks);
-    plan.build(k, shape, store->view(own_store ? 0 : layer - weights.range().begin), {qkv.row(0), attn.row(0), qkv.ld, attn.ld}, attn_seqs, executor.width());
+    plan.build(k, shape, store->view(own_store ? 0 : layer - weights.range().begin), {qkv.row(0), attn.row(0), qkv.ld, attn.ld}, attn_seqs,
+               executor.width());
 }
 
 void Forward::State::head_slice(int64_t i, int worker) noexcept {
@@ -331,7 +469,8 @@ void Forward::State::head_slice(int64_t i, int worker) noexcept {
 
 // ---- the public face
 
-Forward::Forward(Memory &m, const Machine &machine, const Config &config, const Weights &weights, kv::Store *store, const ForwardLimits &limits) {
+Forward::Forward(Memory &m, const Machine &machine, const Config &config, const Weights &weights, kv::Store *store,
+                 const ForwardLimits &limits) {
     if (!weights.loaded()) fail(Code::state, "the model was opened without its weights");
     s_ = make_owned<State>(m, m, machine, config, weights, store, limits);
 }
@@ -349,14 +488,16 @@ void Forward::begin(std::span<const Segment> segments) {
     int64_t rows = 0, own = 0;
     for (size_t i = 0; i < segments.size(); ++i) {
         const Segment &seg = segments[i];
-        if (seg.n < 1 || rows + seg.n > s.limits.rows) fail(Code::invalid_argument, "a pass of more than ", s.limits.rows, " tokens, or an empty sequence");
+        if (seg.n < 1 || rows + seg.n > s.limits.rows)
+            fail(Code::invalid_argument, "a pass of more than ", s.limits.rows, " tokens, or an empty sequence");
         const int64_t end = static_cast<int64_t>(seg.position) + seg.n;
         if (seg.position < 0 || end > static_cast<int64_t>(s.config.n_positions ? c.n_positions - c.position_offset : INT32_MAX))
             fail(Code::invalid_argument, "positions ", seg.position, " to ", end, " are outside the model's");
         if (!seg.hidden && s.weights.embedding < 0) fail(Code::invalid_argument, "this part of the model takes hidden states, not tokens");
         if (!seg.hidden)
             for (int32_t t = 0; t < seg.n; ++t)
-                if (seg.tokens[t] < 0 || seg.tokens[t] >= c.vocab) fail(Code::invalid_argument, "token ", seg.tokens[t], " is outside the vocabulary of ", c.vocab);
+                if (seg.tokens[t] < 0 || seg.tokens[t] >= c.vocab)
+                    fail(Code::invalid_argument, "token ", seg.tokens[t], " is outside the vocabulary of ", c.vocab);
         tensor::AttnSeq a;
         a.blocks = seg.blocks;
         a.first_pos = seg.position;
@@ -379,7 +520,8 @@ void Forward::begin(std::span<const Segment> segments) {
         for (size_t r = 0; r < s.turns.size(); ++r) {
             const RopeSpec &spec = c.ropes[r];
             const int64_t declared = std::max<int64_t>(seg.declared, end), choice = rope_choice(spec, declared);
-            const size_t half = static_cast<size_t>(spec.dims / 2), at = half * (spec.scaling == RopeScaling::dynamic ? i : static_cast<size_t>(choice));
+            const size_t half = static_cast<size_t>(spec.dims / 2),
+                         at = half * (spec.scaling == RopeScaling::dynamic ? i : static_cast<size_t>(choice));
             s.turn_of[i * s.turns.size() + r] = static_cast<int64_t>(at);
             rope_frequencies(spec, declared, std::span(s.turns[r].freqs).subspan(at, half));
         }
@@ -400,7 +542,9 @@ void Forward::begin_head(int32_t first, int32_t n) {
     State &s = *s_;
     if (!s.weights.head) fail(Code::state, "this model, or this part of it, has no output head");
     if (s.phase != Phase::idle) fail(Code::state, "the pass is not finished");
-    if (first < 0 || n < 1 || n > s.limits.head_rows || first > s.n_out - n) fail(Code::invalid_argument, "logits of outputs ", first, " to ", static_cast<int64_t>(first) + n, " of ", s.n_out, ", at most ", s.limits.head_rows, " at once");
+    if (first < 0 || n < 1 || n > s.limits.head_rows || first > s.n_out - n)
+        fail(Code::invalid_argument, "logits of outputs ", first, " to ", static_cast<int64_t>(first) + n, " of ", s.n_out, ", at most ",
+             s.limits.head_rows, " at once");
     s.head_first = first;
     s.head_n = n;
     s.phase = Phase::head_in;

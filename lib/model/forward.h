@@ -21,18 +21,18 @@ namespace inlay::model {
 
 // Consecutive tokens of one sequence.
 struct Segment {
-    const int32_t *tokens = nullptr;   // [n]; unused by a part of a model that has no embedding
-    const float *hidden = nullptr;     // [n, hidden]: the state that the part before this one gave
+    const int32_t *tokens = nullptr;  // [n]; unused by a part of a model that has no embedding
+    const float *hidden = nullptr;    // [n, hidden]: the state that the part before this one gave
     int32_t n = 0;
-    int32_t position = 0;              // of the first token
-    const int32_t *blocks = nullptr;   // of the cache, one each 16 tokens up to position + n; encoders: null
+    int32_t position = 0;             // of the first token
+    const int32_t *blocks = nullptr;  // of the cache, one each 16 tokens up to position + n; encoders: null
     int32_t n_blocks = 0;
-    int32_t first_output = 0;          // rows [first_output, n) are outputs; n = none
-    int32_t declared = 0;              // length that ropes which choose by length go by
+    int32_t first_output = 0;  // rows [first_output, n) are outputs; n = none
+    int32_t declared = 0;      // length that ropes which choose by length go by
 };
 
 struct ForwardLimits {
-    int32_t rows = 512;      // tokens a pass
+    int32_t rows = 512;  // tokens a pass
     int32_t segments = 64;
     int32_t head_rows = 16;  // logits rows at once
 };

@@ -58,8 +58,10 @@ void Forward::State::limit_groups(float *p) const noexcept {
     auto strength = [&](int32_t g) {
         float first = -INFINITY, second = -INFINITY;
         for (int32_t e = g * size; e < (g + 1) * size; ++e) {
-            if (p[e] > first) second = first, first = p[e];
-            else if (p[e] > second) second = p[e];
+            if (p[e] > first)
+                second = first, first = p[e];
+            else if (p[e] > second)
+                second = p[e];
         }
         return moe.selection_bias == Presence::no ? first : size > 1 ? first + second : first;
     };
@@ -107,7 +109,8 @@ void Forward::State::prepare_experts(bool down) {
     for (int32_t e : busy) {
         const Expert &x = layer_weights().experts[static_cast<size_t>(e)];
         busy_slices.push_back(n_slices);
-        n_slices += make_tiles(down ? x.down : x.gate_up, expert_first[static_cast<size_t>(e) + 1] - expert_first[static_cast<size_t>(e)]).total;
+        n_slices +=
+            make_tiles(down ? x.down : x.gate_up, expert_first[static_cast<size_t>(e) + 1] - expert_first[static_cast<size_t>(e)]).total;
     }
 }
 
@@ -123,7 +126,9 @@ void Forward::State::expert_slice(int64_t i, bool down, int worker) noexcept {
 void Forward::State::moe_act_rows(int64_t a, int64_t b) noexcept {
     // Runs of pairs of one expert share its bias.
     for (int64_t p = a; p < b;) {
-        const size_t e = static_cast<size_t>(std::upper_bound(expert_first.begin(), expert_first.end(), static_cast<int32_t>(p)) - expert_first.begin()) - 1;
+        const size_t e = static_cast<size_t>(std::upper_bound(expert_first.begin(), expert_first.end(), static_cast<int32_t>(p)) -
+                                             expert_first.begin()) -
+                         1;
         const int64_t end = std::min<int64_t>(b, expert_first[e + 1]);
         act_rows(pair_ffn, layer_weights().experts[e].gate_up, config.moe.n_ff, p, end);
         round_rows(layer_weights().experts[e].down, pair_ffn.row(p), pair_ffn.ld, p, end - p, pair_q8, pair_f32);
@@ -140,8 +145,10 @@ void Forward::State::combine_rows(int64_t a, int64_t b) noexcept {
             float *part = pair_out.row(chosen_pair[i]);
             const float *bias = weights.f32(layer_weights().experts[static_cast<size_t>(chosen[i])].down.bias);
             if (bias) k.add(bias, part, h);
-            if (j == 0) k.scale(part, chosen_weight[i], y, h);
-            else k.axpy(part, chosen_weight[i], y, h);
+            if (j == 0)
+                k.scale(part, chosen_weight[i], y, h);
+            else
+                k.axpy(part, chosen_weight[i], y, h);
         }
     }
 }

@@ -25,7 +25,8 @@ Tiles Forward::State::make_tiles(const Linear &l, int64_t n_tokens) const noexce
     t.token_tiles = (n_tokens + t.token_step - 1) / t.token_step;
     int64_t panels = 0;
     for (int32_t p = 0; p < l.n_parts; ++p) panels += weights.matrix(l.parts[p].matrix).n_panels();
-    const int64_t wanted = executor.width() > 1 ? std::max<int64_t>(1, executor.width() * kSlicesPerWorker / std::max<int64_t>(t.token_tiles, 1)) : 1;
+    const int64_t wanted =
+        executor.width() > 1 ? std::max<int64_t>(1, executor.width() * kSlicesPerWorker / std::max<int64_t>(t.token_tiles, 1)) : 1;
     for (int32_t p = 0; p < l.n_parts; ++p) {
         const tensor::PackedMatrix &m = weights.matrix(l.parts[p].matrix);
         const int64_t work = kernels::kPanelRows * m.cols() * t.token_step;
@@ -37,8 +38,8 @@ Tiles Forward::State::make_tiles(const Linear &l, int64_t n_tokens) const noexce
     return t;
 }
 
-void Forward::State::product(const Linear &l, const Tiles &tiles, int64_t slice, tensor::Activations &q8, tensor::Activations &f32, int64_t token0,
-                             int64_t n_tokens, float *y, int64_t ldy, const float *add, int worker) noexcept {
+void Forward::State::product(const Linear &l, const Tiles &tiles, int64_t slice, tensor::Activations &q8, tensor::Activations &f32,
+                             int64_t token0, int64_t n_tokens, float *y, int64_t ldy, const float *add, int worker) noexcept {
     int32_t p = 0;
     while (slice >= tiles.part[p].count * tiles.token_tiles) slice -= tiles.part[p].count * tiles.token_tiles, ++p;
     const Tiles::Part &part = tiles.part[p];
@@ -49,7 +50,8 @@ void Forward::State::product(const Linear &l, const Tiles &tiles, int64_t slice,
     const int32_t column = l.parts[p].column;
     tensor::Activations &a = tensor::act_kind(m.dtype()) == tensor::ActKind::q8 ? q8 : f32;
     float *out = y + first * ldy + column;
-    tensor::matmul_panels(k, m, a, token0 + first, n, panel0, panel1, out, ldy, scratch(worker), add ? add + first * ldy + column : nullptr, ldy);
+    tensor::matmul_panels(k, m, a, token0 + first, n, panel0, panel1, out, ldy, scratch(worker), add ? add + first * ldy + column : nullptr,
+                          ldy);
 }
 
 Forward::State::Span Forward::State::span_of(const Linear &l, const Tiles &tiles, int64_t slice, int64_t n_tokens) const noexcept {
@@ -58,7 +60,8 @@ Forward::State::Span Forward::State::span_of(const Linear &l, const Tiles &tiles
     const Tiles::Part &part = tiles.part[p];
     const int64_t row0 = slice / tiles.token_tiles * part.step * kernels::kPanelRows, first = slice % tiles.token_tiles * tiles.token_step;
     const int64_t rows = weights.matrix(l.parts[p].matrix).rows();
-    return {first, std::min(tiles.token_step, n_tokens - first), l.parts[p].column + row0, std::min(part.step * kernels::kPanelRows, rows - row0)};
+    return {first, std::min(tiles.token_step, n_tokens - first), l.parts[p].column + row0,
+            std::min(part.step * kernels::kPanelRows, rows - row0)};
 }
 
 void Forward::State::make_room(const Linear &l, tensor::Activations &q8, tensor::Activations &f32, int64_t n, int64_t cols) {
@@ -66,7 +69,8 @@ void Forward::State::make_room(const Linear &l, tensor::Activations &q8, tensor:
     if (l.f32) f32.reshape(tensor::ActKind::f32, n, cols);
 }
 
-void Forward::State::round_rows(const Linear &l, const float *src, int64_t ld, int64_t row, int64_t n, tensor::Activations &q8, tensor::Activations &f32) noexcept {
+void Forward::State::round_rows(const Linear &l, const float *src, int64_t ld, int64_t row, int64_t n, tensor::Activations &q8,
+                                tensor::Activations &f32) noexcept {
     if (l.q8) tensor::quantize_rows(k, src, ld, row, n, q8);
     if (l.f32) tensor::quantize_rows(k, src, ld, row, n, f32);
 }

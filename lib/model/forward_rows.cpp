@@ -7,8 +7,10 @@
 
 namespace inlay::model {
 
-void Forward::State::norm_rows(const Norm &n, const float *src, int64_t ld, const float *add, int64_t ld_add, float *dst, int64_t ld_dst, int64_t rows) noexcept {
-    kernels::NormArgs a{src, weights.f32(n.weight), weights.f32(n.bias), add, dst, ld, ld_add, ld_dst, rows, config.hidden, static_cast<float>(config.eps)};
+void Forward::State::norm_rows(const Norm &n, const float *src, int64_t ld, const float *add, int64_t ld_add, float *dst, int64_t ld_dst,
+                               int64_t rows) noexcept {
+    kernels::NormArgs a{src,  weights.f32(n.weight), weights.f32(n.bias),           add, dst, ld, ld_add, ld_dst,
+                        rows, config.hidden,         static_cast<float>(config.eps)};
     (config.norm == NormKind::rms ? k.rms_norm : k.layer_norm)(&a);
 }
 
@@ -90,7 +92,8 @@ void Forward::State::head_rows(int64_t a, int64_t b) noexcept {
             const bool whole = config.qk_norm == QkNorm::whole;
             auto normalise = [&](float *v, const float *weight, int64_t heads, int64_t n) {
                 const int64_t width = whole ? heads * n : n;
-                kernels::NormArgs args{v, weight, nullptr, nullptr, v, width, 0, width, whole ? 1 : heads, width, static_cast<float>(config.eps)};
+                kernels::NormArgs args{
+                    v, weight, nullptr, nullptr, v, width, 0, width, whole ? 1 : heads, width, static_cast<float>(config.eps)};
                 k.rms_norm(&args);
             };
             normalise(row, q_norm, l.n_head, config.head_k);
@@ -100,7 +103,8 @@ void Forward::State::head_rows(int64_t a, int64_t b) noexcept {
             const Turn &turn = turns[static_cast<size_t>(l.rope)];
             const int64_t dims = config.ropes[static_cast<size_t>(l.rope)].dims;
             // q and k lie side by side: one call turns the heads of both.
-            kernels::RopeArgs args{row, turn.cos.row(r), turn.sin.row(r), qkv.ld, turn.cos.ld, 1, l.n_head + l.n_head_kv, config.head_k, dims};
+            kernels::RopeArgs args{row, turn.cos.row(r),        turn.sin.row(r), qkv.ld, turn.cos.ld,
+                                   1,   l.n_head + l.n_head_kv, config.head_k,   dims};
             (config.rope_kind == RopeKind::halves ? k.rope_halves : k.rope_neighbours)(&args);
         }
         const tensor::AttnSeq &s = attn_seqs[static_cast<size_t>(segment_of[static_cast<size_t>(r)])];
@@ -127,11 +131,16 @@ namespace {
 
 kernels::ActFn *activation(const kernels::KernelTable &k, Activation a) noexcept {
     switch (a) {
-        case Activation::silu: return k.act_silu;
-        case Activation::gelu_tanh: return k.act_gelu_tanh;
-        case Activation::gelu_erf: return k.act_gelu_erf;
-        case Activation::gelu_sigmoid: return k.act_quick_gelu;
-        default: return k.act_relu;
+        case Activation::silu:
+            return k.act_silu;
+        case Activation::gelu_tanh:
+            return k.act_gelu_tanh;
+        case Activation::gelu_erf:
+            return k.act_gelu_erf;
+        case Activation::gelu_sigmoid:
+            return k.act_quick_gelu;
+        default:
+            return k.act_relu;
     }
 }
 

@@ -24,11 +24,13 @@ enum class Phase : uint8_t {
     down,        // product
     route,       // rows: experts of each token
     moe_in,      // pairs of (expert, token): rounding
-    moe_gate_up, moe_act, moe_down,
-    combine,     // rows: the weighted sum over a token's experts
-    finish,      // output rows: what the last layer left, final norm
-    head_in,     // output rows: rounding
-    head,        // product, scale, softcap
+    moe_gate_up,
+    moe_act,
+    moe_down,
+    combine,  // rows: the weighted sum over a token's experts
+    finish,   // output rows: what the last layer left, final norm
+    head_in,  // output rows: rounding
+    head,     // product, scale, softcap
 };
 
 // A product cut into tiles of panels x tokens.
@@ -49,15 +51,15 @@ struct Forward::State {
     thread::Executor &executor;
     const Config &config;
     const Weights &weights;
-    kv::Store *store;          // the caller's, or own_store
+    kv::Store *store;            // the caller's, or own_store
     Owned<kv::Store> own_store;  // an encoder's keys and values, one layer at a time
     Vector<int32_t> own_blocks;
     ForwardLimits limits;
 
     // ---- the pass
     Vector<Segment> segments;
-    Vector<int32_t> segment_of;    // [rows]
-    Vector<int32_t> output_row;    // [outputs] row
+    Vector<int32_t> segment_of;  // [rows]
+    Vector<int32_t> output_row;  // [outputs] row
     int32_t n_rows = 0, n_out = 0;
     // After the last layer's KV write only rows with outputs go on: n_live of them, moved together into `outputs`.
     int32_t n_live = 0;
@@ -69,10 +71,10 @@ struct Forward::State {
     int32_t layer = 0;
     bool prepared = false;
     int64_t n_slices = 0, n_done = 0;
-    Vector<uint8_t> done;          // [slices] of a phase that was paused
+    Vector<uint8_t> done;  // [slices] of a phase that was paused
     Vector<int32_t> pending;
     Tiles tiles;
-    int64_t row_step = 1;          // rows a slice of a row phase
+    int64_t row_step = 1;  // rows a slice of a row phase
 
     // ---- rows of f32; widths in values, rows as many as the pass holds
     struct Rows {
@@ -89,11 +91,11 @@ struct Forward::State {
     // ---- rope: one table a spec and pass
     struct Turn {
         explicit Turn(Memory &m) : freqs(m) {}
-        Vector<double> freqs;      // [choices or segments][pairs]
+        Vector<double> freqs;  // [choices or segments][pairs]
         Rows cos, sin;
     };
     Vector<Turn> turns;
-    Vector<int64_t> turn_of;       // [segments][specs] offset into freqs
+    Vector<int64_t> turn_of;  // [segments][specs] offset into freqs
 
     // ---- experts
     Vector<int32_t> chosen;        // [rows][used] expert ids, ascending
@@ -105,7 +107,7 @@ struct Forward::State {
     Vector<int64_t> busy_slices;   // [busy + 1] first slice of each
     Vector<float> work;            // [width][experts] scratch of route
 
-    Buffer matmul_scratch;         // [width][kMatmulScratch]
+    Buffer matmul_scratch;  // [width][kMatmulScratch]
 
     // ---- steps (forward.cpp)
     bool run(uint64_t deadline_ns);
@@ -128,7 +130,8 @@ struct Forward::State {
     Span span_of(const Linear &l, const Tiles &tiles, int64_t slice, int64_t n_tokens) const noexcept;
     void head_slice(int64_t i, int worker) noexcept;
     void make_room(const Linear &l, tensor::Activations &q8, tensor::Activations &f32, int64_t n, int64_t cols);
-    void round_rows(const Linear &l, const float *src, int64_t ld, int64_t row, int64_t n, tensor::Activations &q8, tensor::Activations &f32) noexcept;
+    void round_rows(const Linear &l, const float *src, int64_t ld, int64_t row, int64_t n, tensor::Activations &q8,
+                    tensor::Activations &f32) noexcept;
     void *scratch(int worker) noexcept { return matmul_scratch.data() + static_cast<size_t>(worker) * tensor::kMatmulScratch; }
 
     // ---- rows (forward_rows.cpp): rows [a, b)
@@ -140,7 +143,8 @@ struct Forward::State {
     void clamped_rows(Rows &y, int64_t width, int64_t a, int64_t b) noexcept;
     void finish_rows(int64_t a, int64_t b) noexcept;
     void settle(const Linear &last, const Norm &post, bool direct, int64_t a, int64_t b) noexcept;
-    void norm_rows(const Norm &n, const float *src, int64_t ld, const float *add, int64_t ld_add, float *dst, int64_t ld_dst, int64_t rows) noexcept;
+    void norm_rows(const Norm &n, const float *src, int64_t ld, const float *add, int64_t ld_add, float *dst, int64_t ld_dst,
+                   int64_t rows) noexcept;
     void round_attention(int64_t a, int64_t b) noexcept;
     void attention_plan();
     void narrow() noexcept;

@@ -22,7 +22,7 @@ public:
     double real(std::string_view key, double fallback) const { return io::get_double(*root_, key, fallback); }
     bool flag(std::string_view key, bool fallback) const { return io::get_bool(*root_, key, fallback); }
     std::string_view text(std::string_view key, std::string_view fallback) const { return io::get_string(*root_, key, fallback); }
-    const io::Json *get(std::string_view key) const { return root_->get(key); }   // null counts as absent
+    const io::Json *get(std::string_view key) const { return root_->get(key); }  // null counts as absent
     const io::Json *find(std::string_view key) const { return root_->find(key); }
     bool has(std::string_view key) const { return get(key) != nullptr; }
     const io::Json &root() const noexcept { return *root_; }

@@ -16,8 +16,8 @@ struct Weights::Task {
     int32_t matrix;
     int64_t row0, rows;
     uint32_t source0;
-    uint64_t bytes;     // of the file
-    uint32_t file;      // order of reading
+    uint64_t bytes;  // of the file
+    uint32_t file;   // order of reading
     uint64_t offset;
 };
 
@@ -57,11 +57,13 @@ void Weights::load_small(const io::WeightsFile &file) {
     for (const SmallSource &s : small_sources_) {
         const DTypeInfo &info = *dtype_info(s.tensor->dtype);
         const Checked blocks = Checked(static_cast<uint64_t>(s.n)) / static_cast<uint64_t>(info.block);
-        if ((Checked(s.first) % static_cast<uint64_t>(info.block)) != Checked(0) || blocks * static_cast<uint64_t>(info.block) != Checked(static_cast<uint64_t>(s.n)))
+        if ((Checked(s.first) % static_cast<uint64_t>(info.block)) != Checked(0) ||
+            blocks * static_cast<uint64_t>(info.block) != Checked(static_cast<uint64_t>(s.n)))
             fail(Code::format, "mismatch: tensor ", quoted{s.tensor->name}, " of type ", info.name, " is not cut at whole blocks");
         const size_t bytes = (blocks * static_cast<uint64_t>(info.block_bytes)).size();
         if (staging.size() < bytes) staging = Buffer(*memory_, bytes, 64, MemTag::scratch);
-        file.read(*s.tensor, (Checked(s.first) / static_cast<uint64_t>(info.block) * static_cast<uint64_t>(info.block_bytes)).value(), {staging.data(), bytes});
+        file.read(*s.tensor, (Checked(s.first) / static_cast<uint64_t>(info.block) * static_cast<uint64_t>(info.block_bytes)).value(),
+                  {staging.data(), bytes});
         float *out = small_.as<float>() + s.offset;
         if (s.step == 1) {
             tensor::dequantize(s.tensor->dtype, staging.data(), s.n, out);
@@ -95,7 +97,8 @@ void Weights::pack(const io::WeightsFile &file, const Task &task, std::span<std:
                 const Checked at = (Checked(s.first) + skipped * s.stride.step + Checked(static_cast<uint64_t>(k)) * s.stride.row) * size;
                 file.read(*s.tensor, at.value(), staging.subspan(bytes, strip));
                 for (int64_t r = 0; r < n; ++r)
-                    std::copy_n(in + static_cast<size_t>(r) * s.stride.step * size, size, staging.data() + static_cast<size_t>(r) * row_bytes + static_cast<size_t>(k) * size);
+                    std::copy_n(in + static_cast<size_t>(r) * s.stride.step * size, size,
+                                staging.data() + static_cast<size_t>(r) * row_bytes + static_cast<size_t>(k) * size);
             }
             tensor::pack_rows(m, row, n, staging.data());
         } else if (auto all = file.in_memory(*s.tensor); !all.empty()) {
@@ -129,14 +132,20 @@ void Weights::load(const io::WeightsFile &file, thread::Executor &executor, cons
             const RowSource &s = sources_[source];
             const int64_t n = std::min(step, specs_[m].rows - row);
             const uint64_t bytes = (Checked(static_cast<uint64_t>(n)) * row_bytes).value();
-            staging_bytes = std::max(staging_bytes, s.stride.row ? bytes + static_cast<uint64_t>(n) * s.stride.step * static_cast<uint64_t>(dtype_info(specs_[m].dtype)->block_bytes) : bytes);
-            tasks.push_back({static_cast<int32_t>(m), row, n, source, bytes, s.tensor->source, s.tensor->offset + static_cast<uint64_t>(row - s.dst_row) * row_bytes});
+            staging_bytes =
+                std::max(staging_bytes, s.stride.row ? bytes + static_cast<uint64_t>(n) * s.stride.step *
+                                                                   static_cast<uint64_t>(dtype_info(specs_[m].dtype)->block_bytes)
+                                                     : bytes);
+            tasks.push_back({static_cast<int32_t>(m), row, n, source, bytes, s.tensor->source,
+                             s.tensor->offset + static_cast<uint64_t>(row - s.dst_row) * row_bytes});
         }
     }
-    std::sort(tasks.begin(), tasks.end(), [](const Task &a, const Task &b) { return a.file != b.file ? a.file < b.file : a.offset < b.offset; });
+    std::sort(tasks.begin(), tasks.end(),
+              [](const Task &a, const Task &b) { return a.file != b.file ? a.file < b.file : a.offset < b.offset; });
 
     Vector<Buffer> staging(*memory_);
-    for (int i = 0; i < executor.width(); ++i) staging.emplace_back(*memory_, static_cast<size_t>(std::max<uint64_t>(staging_bytes, 64)), 64, MemTag::scratch);
+    for (int i = 0; i < executor.width(); ++i)
+        staging.emplace_back(*memory_, static_cast<size_t>(std::max<uint64_t>(staging_bytes, 64)), 64, MemTag::scratch);
     FirstError error;
     uint64_t done = 0;
     for (size_t at = 0; at < tasks.size();) {

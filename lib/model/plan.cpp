@@ -12,7 +12,8 @@ namespace inlay::model {
 namespace {
 
 // Hugging Face files differ in what stands before the stems, by the class that saved them.
-constexpr std::string_view kHfPrefixes[] = {"model.", "", "transformer.", "language_model.model.", "model.language_model.", "bert.", "roberta."};
+constexpr std::string_view kHfPrefixes[] = {"model.", "",        "transformer.", "language_model.model.", "model.language_model.",
+                                            "bert.",  "roberta."};
 
 using Kind = io::WeightsFile::Kind;
 
@@ -26,7 +27,8 @@ Message &put(Message &m, std::span<const uint64_t> dims) {
 
 class WeightsPlanner {
 public:
-    WeightsPlanner(Weights &w, const io::WeightsFile &file, const Architecture &arch, const Config &c) : w_(w), file_(file), arch_(arch), c_(c) {
+    WeightsPlanner(Weights &w, const io::WeightsFile &file, const Architecture &arch, const Config &c)
+        : w_(w), file_(file), arch_(arch), c_(c) {
         if (file.kind() != Kind::hf) return;
         const TensorName embd = tensor_name(arch, Kind::hf, Role::token_embd);
         for (std::string_view prefix : kHfPrefixes) {
@@ -76,8 +78,10 @@ private:
         }
         m << stem;
         const bool bare = n.form == Form::bare || n.form == Form::bare_in_out || n.form == Form::bare_in_out_pairs;
-        if (!bare) m << suffix;
-        else if (suffix == ".bias") m << "_bias";
+        if (!bare)
+            m << suffix;
+        else if (suffix == ".bias")
+            m << "_bias";
         return m;
     }
 
@@ -97,7 +101,9 @@ private:
         return t;
     }
     TensorName of(Role r) const { return tensor_name(arch_, file_.kind(), r); }
-    bool there(Role r, std::string_view suffix, int32_t layer, int32_t expert = -1) const { return lookup(of(r), suffix, layer, expert) != nullptr; }
+    bool there(Role r, std::string_view suffix, int32_t layer, int32_t expert = -1) const {
+        return lookup(of(r), suffix, layer, expert) != nullptr;
+    }
 
     const io::TensorInfo &need(Role r, std::string_view suffix, int32_t layer, int32_t expert) const {
         const TensorName n = of(r);
@@ -132,7 +138,8 @@ private:
         return r;
     }
     void fill(const io::TensorInfo &t, uint64_t first, int64_t n, int64_t offset, float plus = 0.0f, int64_t step = 1) {
-        if (t.dtype == kForeign || !dtype_info(t.dtype) || t.dtype == DType::i8 || t.dtype == DType::i16 || t.dtype == DType::i32 || t.dtype == DType::i64 || t.dtype == DType::f64)
+        if (t.dtype == kForeign || !dtype_info(t.dtype) || t.dtype == DType::i8 || t.dtype == DType::i16 || t.dtype == DType::i32 ||
+            t.dtype == DType::i64 || t.dtype == DType::f64)
             fail(Code::format, "mismatch: tensor ", quoted{t.name}, " has type ", t.dtype_name, ", f32, f16 or bf16 is needed");
         w_.small_sources_.push_back({&t, first, n, offset, plus, step});
         w_.n_params_ += static_cast<uint64_t>(n);
@@ -170,7 +177,9 @@ private:
     // Adds `rows` rows of a tensor, from row `first` of it, below what the linear has.
     // Transposed: from element `first` of it, see Weights::Stride.
     void append(Linear &l, const io::TensorInfo &t, uint64_t first, int64_t rows, int64_t cols, Weights::Stride stride) {
-        if (!tensor::packable(t.dtype)) fail(dtype_info(t.dtype) && dtype_info(t.dtype)->weight ? Code::unsupported : Code::format, "mismatch: tensor ", quoted{t.name}, " has type ", t.dtype_name, ", which no kernel takes");
+        if (!tensor::packable(t.dtype))
+            fail(dtype_info(t.dtype) && dtype_info(t.dtype)->weight ? Code::unsupported : Code::format, "mismatch: tensor ", quoted{t.name},
+                 " has type ", t.dtype_name, ", which no kernel takes");
         if (stride.row && t.dtype != DType::f32 && t.dtype != DType::f16 && t.dtype != DType::bf16)
             fail(Code::unsupported, "transposed tensor ", quoted{t.name}, " of type ", t.dtype_name, " is not supported");
         Linear::Part *part = l.n_parts ? &l.parts[l.n_parts - 1] : nullptr;
@@ -212,8 +221,10 @@ private:
                     append(l, t, base + 1, n / 2, cols, {un, 2});
                 }
             } else {
-                if (stacked) shape(t, {ue, un, uc});
-                else shape(t, {un, uc});
+                if (stacked)
+                    shape(t, {ue, un, uc});
+                else
+                    shape(t, {un, uc});
                 append(l, t, stacked ? number * un : 0, n, cols, {});
             }
         }
@@ -235,8 +246,10 @@ private:
             if (bias == Presence::yes || there(p.role, ".bias", layer, expert)) {
                 const io::TensorInfo &t = need(p.role, ".bias", layer, expert);
                 const bool stacked = expert >= 0 && one_number(of(p.role));
-                if (stacked) shape(t, {static_cast<uint64_t>(c_.moe.n_experts), static_cast<uint64_t>(n)});
-                else shape(t, {static_cast<uint64_t>(n)});
+                if (stacked)
+                    shape(t, {static_cast<uint64_t>(c_.moe.n_experts), static_cast<uint64_t>(n)});
+                else
+                    shape(t, {static_cast<uint64_t>(n)});
                 const int64_t step = of(p.role).form == Form::bare_in_out_pairs ? 2 : 1;
                 fill(t, stacked ? static_cast<uint64_t>(expert) * static_cast<uint64_t>(n) : 0, n, at, 0.0f, step);
             }
@@ -256,8 +269,10 @@ private:
             w.post_attn_norm = norm(Role::post_attn_norm, h, i);
             w.post_ffn_norm = norm(Role::post_ffn_norm, h, i);
         }
-        if (there(Role::qkv, ".weight", i)) w.qkv = linear({{Role::qkv}}, q + k + v, h, i, -1, c_.bias_qkv);
-        else w.qkv = linear({{Role::q, q}, {Role::k, k}, {Role::v, v}}, q + k + v, h, i, -1, c_.bias_qkv);
+        if (there(Role::qkv, ".weight", i))
+            w.qkv = linear({{Role::qkv}}, q + k + v, h, i, -1, c_.bias_qkv);
+        else
+            w.qkv = linear({{Role::q, q}, {Role::k, k}, {Role::v, v}}, q + k + v, h, i, -1, c_.bias_qkv);
         w.o = linear({{Role::o}}, h, o, i, -1, c_.bias_o);
         if (c_.qk_norm != QkNorm::none) {
             const bool whole = c_.qk_norm == QkNorm::whole;
@@ -266,15 +281,20 @@ private:
             w.k_norm = small(Role::k_norm, whole ? k : c_.head_k, i, ".weight", plus);
         }
         if (c_.sinks) w.sinks = small(Role::sinks, l.n_head, i, ".weight");
-        if (l.moe) experts(w, i);
-        else dense(w, l, i);
+        if (l.moe)
+            experts(w, i);
+        else
+            dense(w, l, i);
     }
 
     void dense(LayerWeights &w, const LayerConfig &l, int32_t i) {
         const int64_t h = c_.hidden, f = l.n_ff;
-        if (!c_.gated) w.gate_up = linear({{Role::up}}, f, h, i, -1, c_.bias_mlp);
-        else if (there(Role::gate_up, ".weight", i)) w.gate_up = linear({{Role::gate_up}}, 2 * f, h, i, -1, c_.bias_mlp);
-        else w.gate_up = linear({{Role::gate, f}, {Role::up, f}}, 2 * f, h, i, -1, c_.bias_mlp);
+        if (!c_.gated)
+            w.gate_up = linear({{Role::up}}, f, h, i, -1, c_.bias_mlp);
+        else if (there(Role::gate_up, ".weight", i))
+            w.gate_up = linear({{Role::gate_up}}, 2 * f, h, i, -1, c_.bias_mlp);
+        else
+            w.gate_up = linear({{Role::gate, f}, {Role::up, f}}, 2 * f, h, i, -1, c_.bias_mlp);
         w.down = linear({{Role::down}}, h, f, i, -1, c_.bias_mlp);
     }
 
@@ -285,8 +305,10 @@ private:
         w.experts.reserve(static_cast<size_t>(c_.moe.n_experts));
         for (int32_t e = 0; e < c_.moe.n_experts; ++e) {
             Expert x;
-            if (there(Role::expert_gate_up, ".weight", i, e)) x.gate_up = linear({{Role::expert_gate_up}}, 2 * f, h, i, e, c_.moe.bias);
-            else x.gate_up = linear({{Role::expert_gate, f}, {Role::expert_up, f}}, 2 * f, h, i, e, c_.moe.bias);
+            if (there(Role::expert_gate_up, ".weight", i, e))
+                x.gate_up = linear({{Role::expert_gate_up}}, 2 * f, h, i, e, c_.moe.bias);
+            else
+                x.gate_up = linear({{Role::expert_gate, f}, {Role::expert_up, f}}, 2 * f, h, i, e, c_.moe.bias);
             x.down = linear({{Role::expert_down}}, h, f, i, e, c_.moe.bias);
             w.experts.push_back(x);
         }
@@ -300,7 +322,8 @@ private:
         Checked bytes = Checked(static_cast<uint64_t>(w_.small_count_)) * sizeof(float), file = 0;
         for (const auto &s : w_.specs_) bytes += tensor::packed_bytes(s.dtype, s.rows, s.cols);
         for (const auto &s : w_.sources_)
-            file += Checked(static_cast<uint64_t>(s.rows)) * tensor::file_row_bytes(s.tensor->dtype, w_.specs_[static_cast<size_t>(s.matrix)].cols);
+            file += Checked(static_cast<uint64_t>(s.rows)) *
+                    tensor::file_row_bytes(s.tensor->dtype, w_.specs_[static_cast<size_t>(s.matrix)].cols);
         w_.bytes_ = bytes.value();
         w_.file_bytes_ = file.value();
     }

@@ -9,8 +9,8 @@ namespace inlay::model {
 namespace {
 
 constexpr const Architecture *kAll[] = {
-    &llama, &qwen2, &qwen3, &qwen3moe, &gemma2, &gemma3, &phi3, &smollm3, &olmo2, &granite, &gpt2, &gpt_oss, &bert,
-    &modernbert, &nomic_bert,
+    &llama, &qwen2,   &qwen3, &qwen3moe, &gemma2, &gemma3,     &phi3,       &smollm3,
+    &olmo2, &granite, &gpt2,  &gpt_oss,  &bert,   &modernbert, &nomic_bert,
 };
 
 constexpr TensorName kCommonHf[] = {
@@ -85,7 +85,8 @@ bool listed(std::span<const std::string_view> list, std::string_view name) {
 const Architecture &find_hf(const io::Json &config) {
     std::string_view cls;
     if (const io::Json *a = config.get("architectures")) {
-        if (!a->is_array() || a->items().empty() || !a->items()[0].is_string()) fail(Code::unsupported, "config.json names no architecture");
+        if (!a->is_array() || a->items().empty() || !a->items()[0].is_string())
+            fail(Code::unsupported, "config.json names no architecture");
         cls = a->items()[0].string();
         for (const Architecture *arch : kAll)
             if (listed(arch->hf_classes, cls)) return *arch;

@@ -57,10 +57,17 @@ void rope_frequencies(const RopeSpec &r, int64_t declared, std::span<double> out
         double freq = tensor::det_pow(theta, -2.0 * i / r.dims);
         if (!divisors.empty()) freq /= static_cast<double>(divisors[static_cast<size_t>(i)]);
         switch (r.scaling) {
-            case RopeScaling::linear: freq /= r.factor; break;
-            case RopeScaling::yarn: freq = yarn(r, i, freq); break;
-            case RopeScaling::llama3: freq = llama3(r, freq); break;
-            default: break;
+            case RopeScaling::linear:
+                freq /= r.factor;
+                break;
+            case RopeScaling::yarn:
+                freq = yarn(r, i, freq);
+                break;
+            case RopeScaling::llama3:
+                freq = llama3(r, freq);
+                break;
+            default:
+                break;
         }
         out[static_cast<size_t>(i)] = freq;
     }

@@ -35,7 +35,7 @@ struct Linear {
     Part parts[3];
     int32_t n_parts = 0;
     int64_t rows = 0, cols = 0;
-    F32 bias;                 // rows values, zeros where a part has none
+    F32 bias;                      // rows values, zeros where a part has none
     bool q8 = false, f32 = false;  // which forms of activations the parts read
     explicit operator bool() const noexcept { return n_parts != 0; }
 };
@@ -49,7 +49,7 @@ struct LayerWeights {
     Norm attn_norm, post_attn_norm, ffn_norm, post_ffn_norm;
     F32 q_norm, k_norm, sinks;
     Linear qkv, o;
-    Linear gate_up, down;      // dense; without a gate only up
+    Linear gate_up, down;  // dense; without a gate only up
     Linear router;
     F32 selection_bias;
     Vector<Expert> experts;
@@ -74,7 +74,7 @@ public:
     // Plans: FORMAT "mismatch: …" naming the tensor where one is missing or has another shape, UNSUPPORTED for its type.
     Weights(Memory &m, const io::WeightsFile &file, const Architecture &arch, const Config &config, LayerRange range);
 
-    uint64_t bytes() const noexcept { return bytes_; }          // of memory, once loaded
+    uint64_t bytes() const noexcept { return bytes_; }            // of memory, once loaded
     uint64_t file_bytes() const noexcept { return file_bytes_; }  // to read
     uint64_t n_params() const noexcept { return n_params_; }
     LayerRange range() const noexcept { return range_; }
@@ -88,7 +88,7 @@ public:
     const LayerWeights &layer(int32_t i) const noexcept { return layers_[static_cast<size_t>(i - range_.begin)]; }
 
     // First part of a split model: the embedding; last part: final norm and head (which may be the embedding's matrix).
-    int32_t embedding = -1;     // matrix, or -1
+    int32_t embedding = -1;  // matrix, or -1
     F32 positions, token_types;
     Norm embed_norm, final_norm;
     Linear head;
@@ -108,15 +108,15 @@ private:
         const io::TensorInfo *tensor;
         int32_t matrix;
         int64_t dst_row, rows;
-        uint64_t first;       // row of the tensor, taken as a table of rows; or element, when it is transposed
+        uint64_t first;  // row of the tensor, taken as a table of rows; or element, when it is transposed
         Stride stride;
     };
     struct SmallSource {
         const io::TensorInfo *tensor;
-        uint64_t first;       // element
-        int64_t n, offset;    // n values to small_[offset]
+        uint64_t first;     // element
+        int64_t n, offset;  // n values to small_[offset]
         float plus;
-        int64_t step;         // 2: even ones first, then the odd ones
+        int64_t step;  // 2: even ones first, then the odd ones
     };
     struct Task;
 
@@ -126,7 +126,7 @@ private:
     Memory *memory_;
     LayerRange range_;
     Vector<MatrixSpec> specs_;
-    Vector<RowSource> sources_;       // by matrix, then dst_row
+    Vector<RowSource> sources_;  // by matrix, then dst_row
     Vector<SmallSource> small_sources_;
     int64_t small_count_ = 0;
     uint64_t bytes_ = 0, file_bytes_ = 0, n_params_ = 0;

@@ -6,8 +6,8 @@
 
 namespace inlay::model {
 
-extern const Architecture llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, smollm3, olmo2, granite, gpt2, gpt_oss,
-    bert, modernbert, nomic_bert;
+extern const Architecture llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, smollm3, olmo2, granite, gpt2, gpt_oss, bert, modernbert,
+    nomic_bert;
 
 // Gemma generations (gemma_common.cpp).
 void gemma_from_hf(const HfKeys &k, Config &c);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // BERT and RoBERTa as embedders: every token sees every other, norms stand on the residual sums, learned positions
 // (RoBERTa's begin after the padding id) and token types.
-#include "model/arch/arch.h"
-
 #include "base/checked.h"
 #include "base/error.h"
+#include "model/arch/arch.h"
 
 namespace inlay::model {
 
 namespace {
 
-constexpr std::string_view kClasses[] = {"BertModel", "BertForMaskedLM", "BertForSequenceClassification", "XLMRobertaModel", "RobertaModel",
-                                         "XLMRobertaForSequenceClassification", "CamembertModel"};
+constexpr std::string_view kClasses[] = {"BertModel",       "BertForMaskedLM", "BertForSequenceClassification",
+                                         "XLMRobertaModel", "RobertaModel",    "XLMRobertaForSequenceClassification",
+                                         "CamembertModel"};
 constexpr std::string_view kTypes[] = {"bert", "xlm-roberta", "roberta", "camembert"};
 
 constexpr TensorName kHf[] = {
@@ -76,10 +76,15 @@ void from_gguf(const GgufKeys &k, Config &c) {
     c.act = Activation::gelu_erf;
     c.ropes.clear();
     for (LayerConfig &l : c.layers) l.rope = -1;
-    c.n_token_types = k.file().gguf()->find("tokenizer.ggml.token_type_count") ? Checked(static_cast<uint64_t>(k.file().gguf()->get_int("tokenizer.ggml.token_type_count", 0))).to<int32_t>("token types") : 0;
-    if (const io::TensorInfo *t = k.file().find("token_types.weight"); t && t->n_dims == 2) c.n_token_types = Checked(t->shape[0]).to<int32_t>("token types");
+    c.n_token_types =
+        k.file().gguf()->find("tokenizer.ggml.token_type_count")
+            ? Checked(static_cast<uint64_t>(k.file().gguf()->get_int("tokenizer.ggml.token_type_count", 0))).to<int32_t>("token types")
+            : 0;
+    if (const io::TensorInfo *t = k.file().find("token_types.weight"); t && t->n_dims == 2)
+        c.n_token_types = Checked(t->shape[0]).to<int32_t>("token types");
     c.n_positions = c.ctx;
-    if (const io::TensorInfo *t = k.file().find("position_embd.weight"); t && t->n_dims == 2) c.n_positions = Checked(t->shape[0]).to<int32_t>("learned positions");
+    if (const io::TensorInfo *t = k.file().find("position_embd.weight"); t && t->n_dims == 2)
+        c.n_positions = Checked(t->shape[0]).to<int32_t>("learned positions");
     if (k.integer("pooling_type", 1) == 2) c.pooling = Pooling::cls;
     if (k.integer("pooling_type", 1) == 3) c.pooling = Pooling::last;
     if (k.integer("pooling_type", 1) == 0) c.pooling = Pooling::none;

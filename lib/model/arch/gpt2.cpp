@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // GPT-2: LayerNorm and biases everywhere, learned positions, one transposed matrix for q, k and v, no gate.
-#include "model/arch/arch.h"
-
 #include "base/checked.h"
 #include "base/error.h"
+#include "model/arch/arch.h"
 
 namespace inlay::model {
 

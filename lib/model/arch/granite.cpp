@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Granite: four multipliers, on the embedding, the attention scores, the residual sums and the logits.
-#include "model/arch/arch.h"
-
 #include "base/error.h"
+#include "model/arch/arch.h"
 
 namespace inlay::model {
 

@@ -7,7 +7,8 @@ namespace inlay::model {
 
 namespace {
 
-constexpr std::string_view kClasses[] = {"LlamaForCausalLM", "LlamaModel", "MistralForCausalLM", "MistralModel", "MixtralForCausalLM", "MixtralModel"};
+constexpr std::string_view kClasses[] = {"LlamaForCausalLM", "LlamaModel",         "MistralForCausalLM",
+                                         "MistralModel",     "MixtralForCausalLM", "MixtralModel"};
 constexpr std::string_view kTypes[] = {"llama", "mistral", "mixtral"};
 
 constexpr TensorName kHf[] = {

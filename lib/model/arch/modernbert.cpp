@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // ModernBERT: an encoder with LayerNorm before its blocks (none before the first), a gate in the feed-forward, rope,
 // and a window on two layers of three, which turn with another base.
-#include "model/arch/arch.h"
-
 #include "base/error.h"
+#include "model/arch/arch.h"
 
 namespace inlay::model {
 

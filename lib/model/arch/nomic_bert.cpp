@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nomic-BERT: BERT's norms on the residual sums, with rope in place of learned positions and a gated feed-forward.
-#include "model/arch/arch.h"
-
 #include "base/error.h"
+#include "model/arch/arch.h"
 
 namespace inlay::model {
 
@@ -55,7 +54,8 @@ void from_hf(const HfKeys &k, Config &c) {
     if (l.n_head < 1 || c.hidden % l.n_head) fail(Code::format, "hidden size ", c.hidden, " is no multiple of the ", l.n_head, " heads");
     c.head_k = c.head_v = k.integer("head_dim", c.hidden / l.n_head);
     c.fill_layers(l, k.limits());
-    if (old && k.text("activation_function", "swiglu") != "swiglu") fail(Code::unsupported, "activation ", quoted{k.text("activation_function", "")}, " is not supported");
+    if (old && k.text("activation_function", "swiglu") != "swiglu")
+        fail(Code::unsupported, "activation ", quoted{k.text("activation_function", "")}, " is not supported");
     if (!old) c.act = activation_from_hf(k.text("hidden_act", "silu"));
     rope_from_hf(k, c, k.real("rotary_emb_base", 1000.0), 0.0, false);
 }
@@ -64,7 +64,8 @@ void from_gguf(const GgufKeys &k, Config &c) {
     c.norm = NormKind::layer;
     llama_from_gguf(k, c);
     common(c);
-    if (const io::TensorInfo *t = k.file().find("token_types.weight"); t && t->n_dims == 2) c.n_token_types = static_cast<int32_t>(t->shape[0] < 65536 ? t->shape[0] : 0);
+    if (const io::TensorInfo *t = k.file().find("token_types.weight"); t && t->n_dims == 2)
+        c.n_token_types = static_cast<int32_t>(t->shape[0] < 65536 ? t->shape[0] : 0);
     if (k.integer("pooling_type", 1) == 2) c.pooling = Pooling::cls;
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Qwen3 with experts: softmax over all, the best few kept, their weights renormalised when the file says so.
-#include "model/arch/arch.h"
-
 #include "base/error.h"
+#include "model/arch/arch.h"
 
 namespace inlay::model {
 

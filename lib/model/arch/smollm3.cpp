@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SmolLM3: every fourth layer knows no positions.
-#include "model/arch/arch.h"
-
 #include "base/error.h"
+#include "model/arch/arch.h"
 
 namespace inlay::model {
 
@@ -24,7 +23,8 @@ void from_hf(const HfKeys &k, Config &c) {
         for (LayerConfig &l : c.layers) l.n_head_kv = 4;
     c.head_tensor = k.flag("tie_word_embeddings", true) ? Presence::no : Presence::yes;
     if (const io::Json *list = k.get("no_rope_layers")) {
-        if (!list->is_array() || list->items().size() < c.layers.size()) fail(Code::format, "key 'no_rope_layers' must tell ", c.layers.size(), " layers");
+        if (!list->is_array() || list->items().size() < c.layers.size())
+            fail(Code::format, "key 'no_rope_layers' must tell ", c.layers.size(), " layers");
         for (size_t i = 0; i < c.layers.size(); ++i) {
             auto on = list->items()[i].is_number() ? list->items()[i].integer() : std::nullopt;
             if (!on) fail(Code::format, "key 'no_rope_layers' must hold integers");

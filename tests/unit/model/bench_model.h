@@ -38,7 +38,9 @@ struct Result {
 class TestModel {
 public:
     explicit TestModel(const std::string &path)
-        : file(io::open_checkpoint(files, mem, path, limits, log)), arch(&model::find_architecture(*file)), config(model::read_config(*file, *arch)),
+        : file(io::open_checkpoint(files, mem, path, limits, log)),
+          arch(&model::find_architecture(*file)),
+          config(model::read_config(*file, *arch)),
           weights(mem, *file, *arch, config, {}) {
         thread::SerialExecutor serial;
         weights.load(*file, serial);
@@ -58,9 +60,12 @@ public:
             for (const auto &l : config.layers) shapes.push_back({l.n_head_kv, config.head_k, config.head_v});
             const int32_t n = kv::blocks_for(static_cast<int64_t>(ids.size())) + 3;
             store = make_owned<kv::Store>(mem, mem, kv::Layout(mem, o.kv, shapes), n);
-            std::memset(store->block(0), 0xff, static_cast<size_t>(n) * static_cast<size_t>(store->layout().block_bytes()));  // NaN: what is not written is not read
-            for (int32_t b = 0; b < n; ++b) blocks.push_back((b * 7 + 3) % n);  // any order will do
-            if (n % 7 == 0) for (int32_t b = 0; b < n; ++b) blocks[static_cast<size_t>(b)] = n - 1 - b;
+            std::memset(
+                store->block(0), 0xff,
+                static_cast<size_t>(n) * static_cast<size_t>(store->layout().block_bytes()));  // NaN: what is not written is not read
+            for (int32_t b = 0; b < n; ++b) blocks.push_back((b * 7 + 3) % n);                 // any order will do
+            if (n % 7 == 0)
+                for (int32_t b = 0; b < n; ++b) blocks[static_cast<size_t>(b)] = n - 1 - b;
         }
         model::Forward forward(mem, machine, config, weights, store.get(), limits);
         Result out;
@@ -96,7 +101,9 @@ public:
 
     static uint64_t deadline(const RunOptions &o) {
         if (!o.budget_ns) return 0;
-        return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count()) + o.budget_ns;
+        return static_cast<uint64_t>(
+                   std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count()) +
+               o.budget_ns;
     }
 
     Memory mem;
@@ -122,7 +129,8 @@ inline double nmse(const float *got, const std::vector<double> &want) {
 
 inline bool same_last_row(const Result &a, const Result &b) {
     const size_t at = a.rows.size() - static_cast<size_t>(a.width);
-    return a.rows.size() == b.rows.size() && std::memcmp(a.rows.data() + at, b.rows.data() + at, static_cast<size_t>(a.width) * sizeof(float)) == 0;
+    return a.rows.size() == b.rows.size() &&
+           std::memcmp(a.rows.data() + at, b.rows.data() + at, static_cast<size_t>(a.width) * sizeof(float)) == 0;
 }
 
 inline bool same_bits(const Result &a, const Result &b) {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tiny models of the shared golden data: what transformers says in float32, architecture by architecture.
+#include <doctest/doctest.h>
+
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
-#include <doctest/doctest.h>
 #include "io/json.h"
 #include "support/shared.h"
 #include "unit/model/bench_model.h"

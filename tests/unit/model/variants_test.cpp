@@ -22,7 +22,8 @@ std::vector<float> weight(std::string_view name, const std::vector<int64_t> &sha
     int64_t n = 1;
     for (int64_t d : shape) n *= d;
     const bool is_weight = name.ends_with("weight");
-    const bool norm = is_weight && (name.find("norm") != name.npos || name.find("Norm") != name.npos || name.find(".ln_") != name.npos || name.find("emb_ln") != name.npos);
+    const bool norm = is_weight && (name.find("norm") != name.npos || name.find("Norm") != name.npos || name.find(".ln_") != name.npos ||
+                                    name.find("emb_ln") != name.npos);
     std::vector<float> out(static_cast<size_t>(n));
     for (int64_t i = 0; i < n; ++i) {
         uint64_t z = (h + static_cast<uint64_t>(i)) * 0x9e3779b97f4a7c15u;
@@ -62,7 +63,8 @@ void write_folder(const std::filesystem::path &dir, std::string_view config, con
 TEST_CASE("variants of every architecture answer as transformers does") {
     std::ifstream f(std::string(INLAY_SOURCE_ROOT) + "/tests/golden/variants.json", std::ios::binary);
     REQUIRE(f);
-    const std::filesystem::path dir = std::filesystem::temp_directory_path() / ("inlay-variants-" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()));
+    const std::filesystem::path dir = std::filesystem::temp_directory_path() /
+                                      ("inlay-variants-" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()));
     std::string line;
     int seen = 0;
     while (std::getline(f, line)) {
