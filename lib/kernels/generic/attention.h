@@ -35,6 +35,7 @@ INLAY_INLINE V load_kv(const uint8_t *p) {
 }
 
 INLAY_INLINE void prefetch(const uint8_t *p) { __builtin_prefetch(p, 0, 3); }
+INLAY_INLINE void prefetch_l2(const uint8_t *p) { __builtin_prefetch(p, 0, 2); }
 
 // ---- scores: R rows, P panels of 16 tokens
 template <KvType T, int R, int P>
@@ -47,6 +48,9 @@ INLAY_INLINE void score_tile(const kernels::AttnScoresArgs *a, int64_t row, int6
         // Panels lie far apart, so the hardware does not see the next one coming.
         ahead[p] = panel + P + p < a->n_panels ? a->panels[panel + P + p] : k[p];
     }
+    // With few rows (decode) memory is what counts: the panel's V, read next, comes in beside its K.
+    constexpr bool fetch_v = R <= 8;
+    const int64_t v_offset = kernels::kv_v_offset(T, a->k_dim);
     V acc[R][P];
     for (int r = 0; r < R; ++r)
         for (int p = 0; p < P; ++p) acc[r][p] = zero();
@@ -54,6 +58,7 @@ INLAY_INLINE void score_tile(const kernels::AttnScoresArgs *a, int64_t row, int6
         V kv[P];
         for (int p = 0; p < P; ++p) {
             prefetch(ahead[p] + i * step);
+            if (fetch_v) prefetch_l2(k[p] + v_offset + i * step);
             kv[p] = load_kv<T>(k[p] + i * step);
         }
         for (int r = 0; r < R; ++r) {
@@ -86,10 +91,9 @@ INLAY_INLINE void value_tile(const kernels::AttnValuesArgs *a, const float *p, i
         const int64_t panel = t / kLanes, next = (panel + 1) * kLanes;
         const uint8_t *v = a->panels[panel] + v_offset + (t % kLanes * stride + g * kLanes) * bytes;
         const int64_t end = next < a->last ? next : a->last;
-        // Two panels ahead: one is passed in less than the memory's latency when rows are few.
-        const int64_t ahead = next + kLanes < a->last ? a->panels[panel + 2] - a->panels[panel] : 0;
+        const int64_t ahead = next < a->last ? a->panels[panel + 1] - a->panels[panel] : 0;
         for (; t < end; ++t, v += stride * bytes) {
-            prefetch(v + ahead);
+            for (int64_t line = 0; line < C * kLanes * bytes; line += 64) prefetch(v + ahead + line);
             V vv[C];
             for (int c = 0; c < C; ++c) vv[c] = load_kv<T>(v + c * kLanes * bytes);
             for (int r = 0; r < R; ++r) {
@@ -128,11 +132,11 @@ void value_rows(const kernels::AttnValuesArgs *a, int64_t row) {
     }
 }
 
-// Tiles of the most rows that fit, then the widest that remain. f16 is the default type and has every height (a group
-// of query heads is one tile); the others make do with powers of two, as code size counts too.
+// Tiles of the most rows that fit, then the widest that remain. f16 and q8_0 have every height (a group of query
+// heads is one tile); the others, for tests, make do with powers of two, as code size counts too.
 template <KvType T>
 constexpr bool has_rows(int r) {
-    return r <= kTileRows && (T == KvType::f16 ? r <= 8 || r == 12 : (r & (r - 1)) == 0);
+    return r <= kTileRows && (T == KvType::f16 || T == KvType::q8_0 ? r <= 8 || r == 12 : (r & (r - 1)) == 0);
 }
 template <KvType T, int R, bool scores, class Args>
 void tile_rows(const Args *a, int64_t row) {
@@ -154,7 +158,7 @@ void attn_scores(const kernels::AttnScoresArgs *a) noexcept {
 }
 template <KvType T>
 void attn_values(const kernels::AttnValuesArgs *a) noexcept {
-    tile_rows<T, most_rows(T == KvType::f16), false>(a, 0);
+    tile_rows<T, most_rows(T == KvType::f16 || T == KvType::q8_0), false>(a, 0);
 }
 
 // ---- softmax within a chunk, and the joining of chunks
@@ -167,22 +171,28 @@ void attn_softmax(const kernels::AttnSoftmaxArgs *a) noexcept {
         const int64_t f = a->first - i, l = a->last - i;
         return select(lanes_in(static_cast<int>(f > 0 ? f : 0), static_cast<int>(l < kLanes ? l : kLanes)), v, other);
     };
-    for (int64_t row = 0; row < a->rows; ++row) {
-        float *s = a->s + row * a->lds;
-        if (a->softcap > 0)
-            for (int64_t i = from; i < to; i += kLanes) store(s + i, mul(set1(a->softcap), tanh(div(load(s + i), set1(a->softcap)))));
-        V m = low;
-        for (int64_t i = from; i < to; i += kLanes) m = max(masked(i, load(s + i), low), m);
-        const float greatest = tree_max(m);
-        const V vm = set1(greatest);
-        V sum = zero();
-        for (int64_t i = from; i < to; i += kLanes) {
-            const V p = masked(i, exp_down(sub(load(s + i), vm)), zero());
-            store(s + i, p);
-            sum = add(sum, p);
+    // Eight rows' maxima first: each is a chain that ends in a tree, and side by side they hide each other.
+    for (int64_t row0 = 0; row0 < a->rows; row0 += 8) {
+        const int64_t end = row0 + 8 < a->rows ? row0 + 8 : a->rows;
+        for (int64_t row = row0; row < end; ++row) {
+            float *s = a->s + row * a->lds;
+            if (a->softcap > 0)
+                for (int64_t i = from; i < to; i += kLanes) store(s + i, mul(set1(a->softcap), tanh(div(load(s + i), set1(a->softcap)))));
+            V m = low;
+            for (int64_t i = from; i < to; i += kLanes) m = max(masked(i, load(s + i), low), m);
+            a->m[row] = tree_max(m);
         }
-        a->m[row] = greatest;
-        a->l[row] = tree_sum(sum);
+        for (int64_t row = row0; row < end; ++row) {
+            float *s = a->s + row * a->lds;
+            const V m = set1(a->m[row]);
+            V sum = zero();
+            for (int64_t i = from; i < to; i += kLanes) {
+                const V p = masked(i, exp_down(sub(load(s + i), m)), zero());
+                store(s + i, p);
+                sum = add(sum, p);
+            }
+            a->l[row] = tree_sum(sum);
+        }
     }
 }
 

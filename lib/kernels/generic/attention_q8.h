@@ -9,7 +9,7 @@ namespace {
 
 // A tile's sums are an integer and a float vector each: 12 of them fit 32 registers, 3 fit 8 pairs.
 #if defined(__AVX512F__)
-inline constexpr int kTileQ8 = 12, kRowsQ8 = 8;
+inline constexpr int kTileQ8 = 12, kRowsQ8 = 12;
 #else
 inline constexpr int kTileQ8 = 3, kRowsQ8 = 3;
 #endif
@@ -25,6 +25,7 @@ INLAY_INLINE void score_tile_q8(const kernels::AttnScoresArgs *a, int64_t row, i
         k[p] = a->panels[panel + p];
         ahead[p] = panel + P + p < a->n_panels ? a->panels[panel + P + p] : k[p];  // as in generic/attention.h
     }
+    const int64_t v_offset = kernels::kv_v_offset(kernels::KvType::q8_0, a->k_dim);
     V acc[R][P];
     for (int r = 0; r < R; ++r)
         for (int p = 0; p < P; ++p) acc[r][p] = zero();
@@ -36,6 +37,7 @@ INLAY_INLINE void score_tile_q8(const kernels::AttnScoresArgs *a, int64_t row, i
             for (int p = 0; p < P; ++p) {
                 const int64_t at = b * 512 + g * 64;
                 __builtin_prefetch(ahead[p] + at, 0, 3);
+                if (R <= 4) __builtin_prefetch(k[p] + v_offset + at, 0, 2);  // decode: the panel's V is read next
                 for (int r = 0; r < R; ++r) dots[r][p] = dot4(dots[r][p], k[p] + at, x.q + (row + r) * x.ldq + b * 32 + g * 4);
             }
         for (int p = 0; p < P; ++p) {
