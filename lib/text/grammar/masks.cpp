@@ -3,7 +3,6 @@
 #include "text/grammar/masks.h"
 
 #include <algorithm>
-#include <bit>
 
 namespace inlay::text::grammar {
 
@@ -16,14 +15,39 @@ constexpr uint64_t kMaskFuel = 50;
 
 Masks::Masks(std::shared_ptr<const Constraint> c, std::shared_ptr<const TokenTrie> trie)
     : constraint_(std::move(c)), trie_(std::move(trie)), scratch_(constraint_->memory()), entries_(constraint_->memory()), path_(constraint_->memory()),
-      accepted_(constraint_->memory()) {
+      accepted_(constraint_->memory()), loops_(constraint_->memory()), absorbs_(constraint_->memory()) {
     path_.resize(trie_->max_bytes() + 2);
     accepted_.resize(words());
 }
 
-// Calls visit(node, ended) for every node whose bytes can be read; `ended`: frame 0 may end right behind them.
-template <class Visit>
-void Masks::walk(Tables &t, Machine &m, const TokenTrie &trie, Visit &&visit) {
+// Does every plain character lead from this set to itself, with nothing else to do? Then so does all plain text.
+bool Masks::absorbs(Tables &t, SetId s) {
+    if (s >= absorbs_.size()) absorbs_.resize(std::max<size_t>(t.n_sets(), s + 1), 0);
+    if (absorbs_[s] == 0) {
+        bool yes = t.next(s, 'a') == s && t.next(s, ' ') == s && after_character(t, s) == s;
+        if (s >= absorbs_.size()) absorbs_.resize(t.n_sets(), 0);
+        absorbs_[s] = yes ? 2 : 1;
+    }
+    return absorbs_[s] == 2;
+}
+
+// The groups of bytes that lead from a set to itself: text of them alone can be read whole.
+uint64_t Masks::loops(Tables &t, SetId s) {
+    if (s >= loops_.size()) loops_.resize(std::max<size_t>(t.n_sets(), s + 1), 0);
+    if (loops_[s] == 0) {
+        uint64_t not_all = 0;
+        for (uint32_t b = 0; b < 256; ++b)
+            if (t.next(s, static_cast<uint8_t>(b)) != s) not_all |= 1ull << TokenTrie::group_of(static_cast<uint8_t>(b));
+        if (s >= loops_.size()) loops_.resize(t.n_sets(), 0);
+        loops_[s] = ~not_all | 1ull << 63;  // 47 groups: the top bit is free
+    }
+    return loops_[s];
+}
+
+// Calls visit(node, ended) for every node whose bytes can be read; `ended`: frame 0 may end right behind them; or
+// whole(node) for a subtree all of whose tokens can be read.
+template <class Visit, class Whole>
+void Masks::walk(Tables &t, Machine &m, const TokenTrie &trie, Visit &&visit, Whole &&whole) {
     size_t base = m.depth();
     auto enter = [&](uint32_t d) {
         auto top = m.threads();
@@ -43,6 +67,11 @@ void Masks::walk(Tables &t, Machine &m, const TokenTrie &trie, Visit &&visit) {
                 continue;
             }
             if (t.set(s).plain) {
+                if ((trie.below(i) & ~loops(t, s)) == 0 || (trie.pure(i) && absorbs(t, s))) {
+                    whole(i);
+                    i = trie.end(i);
+                    continue;
+                }
                 path_[d] = {s, p.frame, p.levels, p.param, false};
                 visit(i, false);
                 ++i;
@@ -163,6 +192,9 @@ const Masks::Entry &Masks::entry(Tables &t, const Thread &thread) {
         auto here = trie.tokens(node);
         e.tokens.insert(e.tokens.end(), here.begin(), here.end());
         if (ended && trie.end(node) > node + 1) ends.push_back(node);
+    }, [&](uint32_t node) {
+        auto below = trie.tokens_below(node);
+        e.tokens.insert(e.tokens.end(), below.begin(), below.end());
     });
     if (!ends.empty()) {
         std::fill(accepted_.begin(), accepted_.end(), 0);
@@ -193,18 +225,25 @@ const Masks::Entry &Masks::entry(Tables &t, const Thread &thread) {
         for (const Piece &p : pieces) list.push_back({std::string_view(pool).substr(p.at, p.n), p.id});
         e.beyond = make_shared_in<TokenTrie>(m, m, list, trie_->n_ids());
     }
+    if (e.tokens.size() > words() * 2) {  // the mask is the smaller one
+        e.dense.assign(words(), 0);
+        for (uint32_t id : e.tokens) e.dense[id / 64] |= 1ull << (id & 63);
+        e.tokens.clear();
+    }
     e.tokens.shrink_to_fit();
-    kept_ += 128 + e.tokens.capacity() * 4 + (e.beyond ? e.beyond->n_nodes() * 11 + pieces.size() * 4 : 0);
+    kept_ += 128 + e.tokens.capacity() * 4 + e.dense.size() * 8 + (e.beyond ? e.beyond->n_nodes() * 11 + pieces.size() * 4 : 0);
     return entries_.emplace(key, std::move(e)).first->second;
 }
 
-uint32_t Masks::fill(Matcher &matcher, std::span<uint64_t> mask) {
+int Masks::fill(Matcher &matcher, std::span<uint64_t> mask) {
     require(&matcher.constraint() == constraint_.get() && mask.size() >= words(), "a mask of another constraint or size");
     std::lock_guard hold(constraint_->lock_);
     matcher.enter(0);
     if (tables_ != matcher.tables_ || kept_ > kKeptBytes) {
         entries_.clear();
         kept_ = 0;
+        absorbs_.clear();
+        loops_.clear();
         tables_ = matcher.tables_;
     }
     Tables &t = *tables_;
@@ -227,6 +266,8 @@ uint32_t Masks::fill(Matcher &matcher, std::span<uint64_t> mask) {
             m.push_raw(x);
             walk(t, m, *trie_, [&](uint32_t node, bool) {
                 for (uint32_t id : trie_->tokens(node)) set(id);
+            }, [&](uint32_t node) {
+                for (uint32_t id : trie_->tokens_below(node)) set(id);
             });
             m.pop();
             continue;
@@ -235,17 +276,22 @@ uint32_t Masks::fill(Matcher &matcher, std::span<uint64_t> mask) {
             auto plain = trie_->plain(e.plain);
             for (size_t i = 0; i < plain.size(); ++i) mask[i] |= plain[i];
         }
+        for (size_t i = 0; i < e.dense.size(); ++i) mask[i] |= e.dense[i];
         for (uint32_t id : e.tokens) set(id);
         if (e.beyond && x.frame != 0 && m.push_return(t, x.frame)) {
             walk(t, m, *e.beyond, [&](uint32_t node, bool) {
                 for (uint32_t id : e.beyond->tokens(node)) set(id);
+            }, [&](uint32_t node) {
+                for (uint32_t id : e.beyond->tokens_below(node)) set(id);
             });
             m.pop();
         }
     }
-    uint32_t n = 0;
-    for (uint64_t w : mask) n += static_cast<uint32_t>(std::popcount(w));
-    return n;
+    // None, one, many: no more is asked, and counting 262,144 bits would cost more than all the rest.
+    int n = 0;
+    for (size_t i = 0; i < words() && n < 2; ++i)
+        if (mask[i] != 0) n += (mask[i] & (mask[i] - 1)) != 0 ? 2 : 1;
+    return std::min(n, 2);
 }
 
 }  // namespace inlay::text::grammar

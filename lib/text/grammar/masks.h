@@ -17,14 +17,15 @@ public:
 
     size_t words() const noexcept { return (trie_->n_ids() + 63) / 64; }
     // Bit i of `mask` (words() long): token i may come next. Special tokens are never set; the caller adds the
-    // end-of-text tokens when matcher.can_end(). Returns how many are set; 0 and !can_end() is a dead end.
-    uint32_t fill(Matcher &matcher, std::span<uint64_t> mask);
+    // end-of-text tokens when matcher.can_end(). Returns 0, 1 or 2 for none, one, several; none and !can_end() is a dead end.
+    int fill(Matcher &matcher, std::span<uint64_t> mask);
 
 private:
     struct Entry {
-        explicit Entry(Memory &m) : tokens(m) {}
+        explicit Entry(Memory &m) : tokens(m), dense(m) {}
         uint32_t plain = 0;        // characters of plain tokens that fit (0: not that kind of place)
-        Vector<uint32_t> tokens;   // accepted besides
+        Vector<uint32_t> tokens;   // accepted besides; many of them as a mask
+        Vector<uint64_t> dense;
         std::shared_ptr<const TokenTrie> beyond;  // what is left of the others behind the frame's end
         bool whole = false;  // too much beyond to keep: walk everything each time
     };
@@ -51,8 +52,10 @@ private:
     uint32_t plain_room(Tables &t, const Thread &thread);
     SetId after_character(Tables &t, SetId s);
     bool continues(Tables &t, SetId s, int more, uint8_t lo, uint8_t hi, SetId &after);
-    template <class Visit>
-    void walk(Tables &t, Machine &m, const TokenTrie &trie, Visit &&visit);
+    bool absorbs(Tables &t, SetId s);
+    uint64_t loops(Tables &t, SetId s);
+    template <class Visit, class Whole>
+    void walk(Tables &t, Machine &m, const TokenTrie &trie, Visit &&visit, Whole &&whole);
 
     std::shared_ptr<const Constraint> constraint_;
     std::shared_ptr<const TokenTrie> trie_;
@@ -62,6 +65,8 @@ private:
     size_t kept_ = 0;  // bytes, roughly
     Vector<Depth> path_;
     Vector<uint64_t> accepted_;  // scratch
+    Vector<uint64_t> loops_;     // by set: the groups of bytes that lead back to it; top bit: known
+    Vector<uint8_t> absorbs_;    // by set: 0 not looked at, 1 no, 2 yes
 };
 
 }  // namespace inlay::text::grammar

@@ -10,7 +10,7 @@
 namespace inlay::text::grammar {
 
 TokenTrie::TokenTrie(Memory &m, std::span<const Entry> entries, uint32_t n_ids)
-    : byte_(m), depth_(m), end_(m), first_(m), ids_(m), n_ids_(n_ids), plain_(m) {
+    : byte_(m), depth_(m), end_(m), first_(m), ids_(m), n_ids_(n_ids), pure_(m), below_(m), plain_(m) {
     struct Keyed {
         uint64_t head;  // the first eight bytes, so that most comparisons are of integers
         const Entry *entry;
@@ -58,6 +58,33 @@ void TokenTrie::lay_out(std::span<const Entry> sorted) {
     }
     while (!path.empty()) end_[path.back()] = n_nodes(), path.pop_back();
     first_.push_back(static_cast<uint32_t>(ids_.size()));
+    below_.assign(n_nodes(), 0);
+    for (uint32_t i = n_nodes(); i-- > 0;)
+        for (uint32_t c = i + 1; c < end_[i]; c = end_[c]) below_[i] |= below_[c] | 1ull << group_of(byte_[c]);
+}
+
+uint32_t TokenTrie::group_of(uint8_t b) noexcept {
+    if (b >= 'a' && b <= 'z') return b <= 'f' ? 0 : 1;  // hexadecimal digits apart
+    if (b >= 'A' && b <= 'Z') return b <= 'F' ? 2 : 3;
+    if (b >= '0' && b <= '9') return b == '0' ? 4 : 5;
+    if (b >= 0x80) return b < 0xC0 ? 6 : b < 0xE0 ? 7 : b < 0xF0 ? 8 : 9;
+    if (b < 0x20 || b == 0x7F) return b == '\n' ? 10 : b == '\t' ? 11 : b == '\r' ? 12 : 13;
+    // 33 signs left, each its own group
+    return 14 + (b < '0' ? b - 0x20 : b < 'A' ? b - ':' + 16 : b < 'a' ? b - '[' + 23 : b - '{' + 29);
+}
+
+void TokenTrie::find_pure(const Vector<uint8_t> &is_plain) {
+    pure_.assign(n_nodes(), 1);
+    // Backwards, children are done before their parents; a node's children are found by jumping over subtrees.
+    for (uint32_t i = n_nodes(); i-- > 0;) {
+        bool ok = true;
+        for (uint32_t id : tokens(i)) ok &= is_plain[id] != 0;
+        for (uint32_t c = i + 1; c < end_[i] && ok; c = end_[c]) ok = pure_[c] & 1;
+        // Bit 0: all tokens below are plain. Bit 1: between two characters.
+        bool inside = end_[i] > i + 1 && (byte_[i + 1] & 0xC0) == 0x80;
+        pure_[i] = static_cast<uint8_t>(ok ? inside ? 1 : 3 : 0);
+    }
+    for (uint8_t &p : pure_) p = p == 3;
 }
 
 namespace {
@@ -79,16 +106,19 @@ std::shared_ptr<const TokenTrie> TokenTrie::build(Memory &m, std::span<const std
     Vector<Entry> all(m), rest(m);
     uint32_t n = static_cast<uint32_t>(tokens.size());
     size_t words = (n + 63) / 64;
+    Vector<uint8_t> is_plain(n, 0, Alloc<uint8_t>(m));
     Vector<uint64_t> plain(words * kPlainLengths, 0, Alloc<uint64_t>(m));
     for (uint32_t id = 0; id < n; ++id) {
         if (tokens[id].empty()) continue;
         all.push_back({tokens[id], id});
         uint32_t length = plain_length(tokens[id]);
+        is_plain[id] = length > 0;
         if (length == 0 || length > kPlainLengths) rest.push_back({tokens[id], id});
         else plain[(length - 1) * words + id / 64] |= 1ull << (id & 63);
     }
     for (size_t i = words; i < plain.size(); ++i) plain[i] |= plain[i - words];
     auto trie = make_shared_in<TokenTrie>(m, m, all, n);
+    trie->find_pure(is_plain);
     trie->rest_ = make_shared_in<TokenTrie>(m, m, rest, n);
     trie->plain_ = std::move(plain);
     return trie;

@@ -30,6 +30,11 @@ public:
     uint32_t end(uint32_t n) const noexcept { return end_[n]; }  // the first node behind the subtree
     std::span<const uint32_t> tokens(uint32_t n) const noexcept { return {ids_.data() + first_[n], first_[n + 1] - first_[n]}; }
     std::span<const uint32_t> tokens_below(uint32_t n) const noexcept { return {ids_.data() + first_[n], first_[end_[n]] - first_[n]}; }
+    // Every token of the subtree is plain (see below) and the node stands between two characters.
+    bool pure(uint32_t n) const noexcept { return !pure_.empty() && pure_[n]; }
+    // The groups of bytes that occur below a node, one bit each; group_of() is one partition for all vocabularies.
+    uint64_t below(uint32_t n) const noexcept { return below_[n]; }
+    static uint32_t group_of(uint8_t byte) noexcept;
     uint32_t max_bytes() const noexcept { return max_bytes_; }
 
     // Tokens that are whole characters without quotes, backslashes and controls: inside a JSON string nearly all of a
@@ -40,10 +45,13 @@ public:
 
 private:
     void lay_out(std::span<const Entry> sorted);
+    void find_pure(const Vector<uint8_t> &is_plain);
     Vector<uint8_t> byte_;
     Vector<uint16_t> depth_;
     Vector<uint32_t> end_, first_, ids_;
     uint32_t n_ids_ = 0, max_bytes_ = 0;
+    Vector<uint8_t> pure_;
+    Vector<uint64_t> below_;
     Vector<uint64_t> plain_;  // kPlainLengths masks
     std::shared_ptr<const TokenTrie> rest_;
 };

@@ -43,7 +43,7 @@ struct Walker {
         Matcher m(c);
         text.clear();
         for (int step = 0; step < 400; ++step) {
-            uint32_t n = masks->fill(m, mask);
+            int n = masks->fill(m, mask);
             auto allowed = [&](uint32_t id) { return (mask[id / 64] >> (id % 64) & 1) != 0; };
             if (check)
                 for (uint32_t id = 0; id < vocabulary.size(); ++id) {
