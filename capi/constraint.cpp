@@ -39,10 +39,19 @@ extern "C" inlay_status inlay_constraint_create(inlay_runtime *rt, int32_t kind,
         std::shared_ptr<const Constraint> c;
         switch (kind) {
         case INLAY_CONSTRAINT_GBNF: c = Constraint::from_gbnf(m, s, limits); break;
-        case INLAY_CONSTRAINT_JSON_SCHEMA:
+        case INLAY_CONSTRAINT_JSON_SCHEMA: {
+            Vector<std::string_view> waived((Alloc<std::string_view>(m)));
+            if (p.n_waived) need_pointer(p.waived, "waived");
+            for (uint32_t i = 0; i < p.n_waived; ++i) waived.push_back(text_arg(p.waived[i].data, static_cast<size_t>(p.waived[i].size), "waived"));
+            text::grammar::SchemaOptions options;
+            options.allow_unknown = (p.flags & INLAY_CONSTRAINT_ALLOW_UNKNOWN) != 0;
+            options.waived = waived;
+            c = Constraint::from_json_schema(m, s, options, limits);
+            break;
+        }
         case INLAY_CONSTRAINT_REGEX: c = Constraint::from_regex(m, s, limits); break;
         case INLAY_CONSTRAINT_CHOICES: c = from_choices(m, s, limits); break;
-        case INLAY_CONSTRAINT_JSON_OBJECT: fail(Code::unsupported, "JSON constraints are not in this build");
+        case INLAY_CONSTRAINT_JSON_OBJECT: c = Constraint::json_object(m, limits); break;
         default: fail(Code::invalid_argument, "kind ", kind, " is outside of 1..5");
         }
         *out_constraint = new_handle<inlay_constraint>(owner, std::move(c));

@@ -159,10 +159,6 @@ Owned<Backend> make_backend(std::shared_ptr<const OpenedModel> model, kernels::K
 
 }  // namespace
 
-Owned<Constraint> constrain(const OpenedModel &, std::shared_ptr<const text::grammar::Constraint>, std::string_view) {
-    fail(Code::unsupported, "constrained answers are not in this build");
-}
-
 std::shared_ptr<Engine> open_engine(std::shared_ptr<const OpenedModel> model, std::shared_ptr<const OpenedModel> draft, EngineParams p, kernels::KvType kv_type,
                                     uint64_t kv_bytes) {
     Runtime &rt = model->runtime();

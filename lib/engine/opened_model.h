@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 
 #include "engine/runtime.h"
@@ -12,6 +13,7 @@
 #include "model/architecture.h"
 #include "model/config.h"
 #include "model/weights.h"
+#include "text/grammar/token_trie.h"
 #include "text/tokenizer.h"
 
 namespace inlay::engine {
@@ -51,6 +53,8 @@ public:
     std::string_view name() const noexcept { return name_; }
     std::string_view architecture() const noexcept { return architecture_; }
     model::Fingerprint fingerprint() const noexcept { return fingerprint_; }
+    // The vocabulary as a tree, for masks; made when first asked for. STATE without a tokenizer.
+    std::shared_ptr<const text::grammar::TokenTrie> token_trie() const;
     uint64_t n_params() const noexcept { return n_params_; }
 
 private:
@@ -64,6 +68,8 @@ private:
     String name_, architecture_;
     model::Fingerprint fingerprint_;
     uint64_t n_params_ = 0;
+    mutable std::mutex trie_lock_;
+    mutable std::shared_ptr<const text::grammar::TokenTrie> trie_;
 };
 
 // The tokenizer of a checkpoint; null when it holds none.

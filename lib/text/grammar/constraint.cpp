@@ -10,7 +10,7 @@
 namespace inlay::text::grammar {
 
 Constraint::Constraint(Memory &m, Net net, const Limits &limits)
-    : memory_(m), limits_(limits), net_(std::move(net)), tables_(make_shared_in<Tables>(m, m, net_)) {}
+    : memory_(m), limits_(limits), net_(std::move(net)), tables_(make_shared_in<Tables>(m, m, net_)), masks_(m) {}
 
 std::shared_ptr<const Constraint> Constraint::from_gbnf(Memory &m, std::string_view source, const Limits &limits) {
     return make_shared_in<Constraint>(m, m, lower(m, parse_gbnf(m, source, limits), limits), limits);

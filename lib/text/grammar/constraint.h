@@ -21,6 +21,9 @@ struct SchemaOptions {
     bool any_key_order = true;                       // else properties come in the schema's order
 };
 
+class Masks;
+class TokenTrie;
+
 class Constraint {
 public:
     // FORMAT (place) for text that is not the language; UNSUPPORTED for what cannot be enforced; INVALID_ARGUMENT
@@ -32,6 +35,9 @@ public:
     static std::shared_ptr<const Constraint> json_object(Memory &m, const Limits &limits);
 
     Constraint(Memory &m, Net net, const Limits &limits);
+
+    // The masks over one vocabulary, made at the first call and kept as long as the constraint.
+    Masks &masks_for(const std::shared_ptr<const TokenTrie> &trie) const;
 
     const Net &net() const noexcept { return net_; }
     const Limits &limits() const noexcept { return limits_; }
@@ -45,6 +51,7 @@ private:
     Net net_;
     mutable std::mutex lock_;                  // held for the length of one matcher call
     mutable std::shared_ptr<Tables> tables_;   // the current epoch
+    mutable Vector<std::shared_ptr<Masks>> masks_;
 };
 
 class Matcher {

@@ -13,8 +13,8 @@ constexpr size_t kBeyondBytes = 1u << 20;
 // Thread steps of one mask. 50 steps' worth: a mask looks at some thousand short texts.
 constexpr uint64_t kMaskFuel = 50;
 
-Masks::Masks(std::shared_ptr<const Constraint> c, std::shared_ptr<const TokenTrie> trie)
-    : constraint_(std::move(c)), trie_(std::move(trie)), scratch_(constraint_->memory()), entries_(constraint_->memory()), path_(constraint_->memory()),
+Masks::Masks(const Constraint &c, std::shared_ptr<const TokenTrie> trie)
+    : constraint_(&c), trie_(std::move(trie)), scratch_(constraint_->memory()), entries_(constraint_->memory()), path_(constraint_->memory()),
       accepted_(constraint_->memory()), loops_(constraint_->memory()), absorbs_(constraint_->memory()) {
     path_.resize(trie_->max_bytes() + 2);
     accepted_.resize(words());
@@ -235,8 +235,16 @@ const Masks::Entry &Masks::entry(Tables &t, const Thread &thread) {
     return entries_.emplace(key, std::move(e)).first->second;
 }
 
+Masks &Constraint::masks_for(const std::shared_ptr<const TokenTrie> &trie) const {
+    std::lock_guard hold(lock_);
+    for (const std::shared_ptr<Masks> &x : masks_)
+        if (&x->trie() == trie.get()) return *x;
+    masks_.push_back(make_shared_in<Masks>(memory_, *this, trie));
+    return *masks_.back();
+}
+
 int Masks::fill(Matcher &matcher, std::span<uint64_t> mask) {
-    require(&matcher.constraint() == constraint_.get() && mask.size() >= words(), "a mask of another constraint or size");
+    require(&matcher.constraint() == constraint_ && mask.size() >= words(), "a mask of another constraint or size");
     std::lock_guard hold(constraint_->lock_);
     matcher.enter(0);
     if (tables_ != matcher.tables_ || kept_ > kKeptBytes) {

@@ -13,7 +13,10 @@ namespace inlay::text::grammar {
 
 class Masks {
 public:
-    Masks(std::shared_ptr<const Constraint> constraint, std::shared_ptr<const TokenTrie> trie);
+    // By Constraint::masks_for(), which owns it.
+    Masks(const Constraint &constraint, std::shared_ptr<const TokenTrie> trie);
+
+    const TokenTrie &trie() const noexcept { return *trie_; }
 
     size_t words() const noexcept { return (trie_->n_ids() + 63) / 64; }
     // Bit i of `mask` (words() long): token i may come next. Special tokens are never set; the caller adds the
@@ -57,7 +60,7 @@ private:
     template <class Visit, class Whole>
     void walk(Tables &t, Machine &m, const TokenTrie &trie, Visit &&visit, Whole &&whole);
 
-    std::shared_ptr<const Constraint> constraint_;
+    const Constraint *constraint_;
     std::shared_ptr<const TokenTrie> trie_;
     std::shared_ptr<Tables> tables_;  // whose sets the keys name
     Machine scratch_;

@@ -40,7 +40,7 @@ public:
     template <class... Parts>
     [[noreturn]] void refuse(Code code, const io::Json &at, std::string_view keyword, const Parts &...parts) const {
         String p = pointer(at, keyword);
-        fail(code, std::string_view(p), ": ", parts...);
+        fail_at(code, Place::at_pointer(p), std::string_view(p), ": ", parts...);
     }
 
 private:

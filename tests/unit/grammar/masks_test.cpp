@@ -35,7 +35,7 @@ struct Walker {
         vocabulary = toy_vocabulary();
         std::vector<std::string_view> views(vocabulary.begin(), vocabulary.end());
         trie = TokenTrie::build(c->memory(), views);
-        masks = std::make_unique<Masks>(c, trie);
+        masks = &c->masks_for(trie);
         mask.resize(masks->words());
     }
     // A random text of the constraint; `check`: compares each mask with trying every token.
@@ -72,7 +72,7 @@ struct Walker {
     std::shared_ptr<const Constraint> c;
     std::vector<std::string> vocabulary;
     std::shared_ptr<const TokenTrie> trie;
-    std::unique_ptr<Masks> masks;
+    Masks *masks = nullptr;
     std::vector<uint64_t> mask;
 };
 
