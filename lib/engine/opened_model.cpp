@@ -4,7 +4,7 @@
 #include "base/checked.h"
 #include "kv/store.h"
 #include "model/forward.h"
-#include "text/tokenizer_gguf.h"
+#include "text/tokenizer_file.h"
 
 namespace inlay::engine {
 
@@ -47,16 +47,13 @@ void add_generation_ends(const io::WeightsFile &f, const Limits &limits, text::T
 }  // namespace
 
 Owned<text::Tokenizer> read_tokenizer(Memory &m, const io::WeightsFile &file, const Limits &limits, const Log &log) {
-    Owned<text::Tokenizer> t;
-    if (const io::Gguf *g = file.gguf()) {
-        if (!g->find("tokenizer.ggml.model")) return nullptr;
-        return text::tokenizer_from_gguf(m, *g, limits, log);
-    }
+    Owned<text::Tokenizer> t = text::tokenizer_from_checkpoint(m, file, limits, log);
     if (t) add_generation_ends(file, limits, *t);
     return t;
 }
 
 Owned<text::Tokenizer> open_tokenizer(Runtime &rt, std::string_view path) {
+    if (text::is_tokenizer_file(path)) return text::tokenizer_from_path(rt.memory(), rt.files(), path, rt.limits(), rt.log());
     auto file = io::open_checkpoint(rt.files(), rt.memory(), path, rt.limits(), rt.log());
     Owned<text::Tokenizer> t = read_tokenizer(rt.memory(), *file, rt.limits(), rt.log());
     if (!t) fail(Code::not_found, "the file holds no tokenizer");

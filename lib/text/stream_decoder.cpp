@@ -53,10 +53,8 @@ void StreamDecoder::feed(unsigned char b, bool fallback, String &out) {
 
 void StreamDecoder::push(int32_t id, String &out) {
     bytes_.clear();
-    bool fallback = tokenizer_->append_token(id, first_, skip_special_, bytes_);
-    TokenType type = tokenizer_->token_type(id);
-    bool skipped = skip_special_ && (type == TokenType::control || type == TokenType::unknown);
-    if (!skipped) first_ = false;
+    auto [first, fallback] = tokenizer_->append_token(id, first_, skip_special_, bytes_);
+    first_ = first;
     const char *p = bytes_.data(), *end = p + bytes_.size();
     while (p != end) {
         if (n_pending_ == 0) {  // whole characters at once

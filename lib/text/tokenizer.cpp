@@ -204,10 +204,10 @@ void Tokenizer::encode_word(Run &run, std::string_view word) const {
     }
 }
 
-bool Tokenizer::append_token(int32_t id, bool first, bool skip_special, String &out) const {
+Tokenizer::Appended Tokenizer::append_token(int32_t id, bool first, bool skip_special, String &out) const {
     check(id);
     TokenType type = vocab_.type(id);
-    if (skip_special && (type == TokenType::control || type == TokenType::unknown)) return false;
+    if (skip_special && (type == TokenType::control || type == TokenType::unknown)) return {first, false};
     std::string_view bytes = token_bytes(id);
     switch (decode_) {
         case DecodeKind::bytes: break;
@@ -232,16 +232,12 @@ bool Tokenizer::append_token(int32_t id, bool first, bool skip_special, String &
         }
     }
     out.append(bytes);
-    return type == TokenType::byte;
+    return {first && strip_all_blanks_ && bytes.empty(), type == TokenType::byte};
 }
 
 void Tokenizer::decode(std::span<const int32_t> ids, bool skip_special, String &out) const {
     bool first = true;
-    for (int32_t id : ids) {
-        append_token(id, first, skip_special, out);
-        TokenType type = vocab_.type(id);
-        if (!skip_special || (type != TokenType::control && type != TokenType::unknown)) first = false;
-    }
+    for (int32_t id : ids) first = append_token(id, first, skip_special, out).first;
 }
 
 }  // namespace inlay::text

@@ -70,8 +70,12 @@ public:
     // Appends the bytes of the tokens; a sequence that is cut inside a character gives a cut character.
     void decode(std::span<const int32_t> ids, bool skip_special, String &out) const;
     DecodeKind decode_kind() const noexcept { return decode_; }
-    // Appends what one token adds behind what came before (`first`: nothing did); true where it is one byte of a byte fallback.
-    bool append_token(int32_t id, bool first, bool skip_special, String &out) const;
+    // Appends what one token adds behind what came before (`first`: nothing did).
+    struct Appended {
+        bool first;     // for the next token
+        bool fallback;  // it is one byte of a byte fallback
+    };
+    Appended append_token(int32_t id, bool first, bool skip_special, String &out) const;
 
     explicit Tokenizer(Memory &m);
     Tokenizer(const Tokenizer &) = delete;
@@ -108,7 +112,7 @@ private:
     bool cut_blanks_ = false, joins_blank_[256] = {};
     Owned<TokenModel> model_;
     DecodeKind decode_ = DecodeKind::bytes;
-    bool strip_first_blank_ = false, cleanup_ = false;
+    bool strip_first_blank_ = false, strip_all_blanks_ = false, cleanup_ = false;
     String continuing_;         // "##"
     String bytes_;              // of all tokens
     Vector<uint32_t> byte_begin_;

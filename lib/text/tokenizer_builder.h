@@ -33,6 +33,8 @@ public:
     // one by one. The result is the same; `whole`: user-defined tokens are never built from parts.
     void cut_before_blanks(bool whole_user_defined);
     void set_decode(DecodeKind kind, bool strip_first_blank = false, std::string_view continuing = {}, bool cleanup = false);
+    // All blanks at the beginning of decoded text go, not one (SentencePiece with remove_extra_whitespaces).
+    void strip_all_blanks() { t_->strip_all_blanks_ = true; }
     // Around a text: BOS or CLS, EOS or SEP.
     void add_front(int32_t id) { t_->front_.push_back(id); }
     bool has_front() const noexcept { return !t_->front_.empty(); }

