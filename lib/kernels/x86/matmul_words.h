@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products without VNNI. vpmaddubsw gives 16-bit sums of two products, and they are added up in 16 bits with wrap-around
+// Products where the sums of a few tokens fill the registers and the f32 sums live in L1 (PERFORMANCE.md 2i).
+// With VNNI (AVX-VNNI has 16 registers only): dot() adds four products in 32 bits, exactly. Without: vpmaddubsw gives 16-bit sums of two products, and they are added up in 16 bits with wrap-around
 // for as long as the true sum fits: started at -offset * (sum of activations), 8 groups of u4 or u5 (16 products x 16 x
 // 127 = 32,512), or 4 of u6. Then one vpmaddwd widens, multiplying by K-quants' factors on its way. Weights of 8 bits
 // would saturate vpmaddubsw (2 x 255 x 127): both sides are widened to 16 bits and go through vpmaddwd.
-// Needs lanes*.h; the f32 sums live in L1 (PERFORMANCE.md 2i).
+// Needs lanes*.h and, from the includer, kDot: whether dot() is there.
 #pragma once
 
 #include "kernels/x86/codes.h"
@@ -29,7 +30,7 @@ struct Mxfp4Words : Mxfp4 {
 
 template <class Type>
 struct Words {
-    static constexpr bool wide = Type::offset == 128;  // q8_0, iq4_nl, iq4_xs
+    static constexpr bool wide = !kDot && Type::offset == 128;  // q8_0, iq4_nl, iq4_xs
     static constexpr int groups = Type::two_scales ? 4 : 8;
     // Taken from each code inside the 16-bit sum. Codes of five bits with a min (offset 0) need it to fit, and get it
     // back in 32 bits.
@@ -66,6 +67,7 @@ struct FromPanel {
     template <int h>
     INLAY_INLINE I factor() const {
         const I f = load(s->factor[2 * j + h]);
+        if constexpr (kDot) return f;
         return or_(and_(f, set32(0xffff)), sll32<16>(f));
     }
     INLAY_INLINE I pair() const { return load(s->pair[j]); }
@@ -90,13 +92,13 @@ struct FromRecord {
 struct Tokens {
     const int8_t *q;
     const float *d, *sd;
-    const int32_t *n128;
+    const int32_t *n128, *h128;
     const int16_t *s16, *n16;
     int64_t ldq, ldb;
 };
 INLAY_INLINE Tokens tokens_at(const ActView &a, int64_t t, int64_t b) {
     const int64_t at = t * a.ldb + b;
-    return {a.q + t * a.ldq + b * kBlock, a.d + at, a.sd + at, a.n128 + at, a.s16 + 2 * at, a.n16 + 4 * at, a.ldq, a.ldb};
+    return {a.q + t * a.ldq + b * kBlock, a.d + at, a.sd + at, a.n128 + at, a.h128 + 2 * at, a.s16 + 2 * at, a.n16 + 4 * at, a.ldq, a.ldb};
 }
 
 template <int g, int end, class S, int T>
@@ -104,7 +106,9 @@ INLAY_INLINE void add_codes(I (&i)[T], const S &w, const Tokens &x) {
     const I c = w.template code<g>();
 #pragma GCC unroll 8
     for (int t = 0; t < T; ++t) {
-        i[t] = add16(i[t], maddubs(c, bcast(x.q + t * x.ldq + 4 * g)));
+        const I a = bcast(x.q + t * x.ldq + 4 * g);
+        if constexpr (kDot) i[t] = dot(i[t], c, a);
+        else i[t] = add16(i[t], maddubs(c, a));
         pin(i[t]);
     }
     if constexpr (g + 1 < end) add_codes<g + 1, end>(i, w, x);
@@ -119,6 +123,18 @@ INLAY_INLINE void add_words(I (&i)[T], const S &w, const Tokens &x) {
         pin(i[t]);
     }
     if constexpr (v < 15) add_words<v + 1>(i, w, x);
+}
+constexpr int log2_of(int v) { return v <= 1 ? 0 : 1 + log2_of(v / 2); }
+// The 32-bit sums' start with dot(): minus128 = -128 * (sum of the activations).
+template <class Type>
+INLAY_INLINE I start32(const int32_t *minus128) {
+    if constexpr (Type::offset == 0) return zero();
+    else return sra32<7 - log2_of(Type::offset)>(bcast(minus128));
+}
+// A half block's sum times its factor.
+INLAY_INLINE I times_factor(I sum, I factor) {
+    if constexpr (kDot) return mul32(sum, factor);
+    else return madd16(sum, factor);
 }
 // The 16-bit sums' start for half h; h = 2: both halves.
 template <class Type, int h>
@@ -137,16 +153,20 @@ INLAY_INLINE void block_sums(I (&i)[T], const S &w, const Tokens &x) {
     } else if constexpr (Type::two_scales) {
         alignas(64) int32_t first[T][16];
 #pragma GCC unroll 8
-        for (int t = 0; t < T; ++t) i[t] = start16<Type, 0>(x.n16 + 4 * t * x.ldb);
+        for (int t = 0; t < T; ++t) i[t] = kDot ? start32<Type>(x.h128 + 2 * t * x.ldb) : start16<Type, 0>(x.n16 + 4 * t * x.ldb);
         add_codes<0, 4>(i, w, x);
 #pragma GCC unroll 8
         for (int t = 0; t < T; ++t) {
-            store(first[t], madd16(i[t], w.template factor<0>()));
-            i[t] = start16<Type, 1>(x.n16 + 4 * t * x.ldb);
+            store(first[t], times_factor(i[t], w.template factor<0>()));
+            i[t] = kDot ? start32<Type>(x.h128 + 2 * t * x.ldb + 1) : start16<Type, 1>(x.n16 + 4 * t * x.ldb);
         }
         add_codes<4, 8>(i, w, x);
 #pragma GCC unroll 8
-        for (int t = 0; t < T; ++t) i[t] = add32(load(first[t]), madd16(i[t], w.template factor<1>()));
+        for (int t = 0; t < T; ++t) i[t] = add32(load(first[t]), times_factor(i[t], w.template factor<1>()));
+    } else if constexpr (kDot) {
+#pragma GCC unroll 8
+        for (int t = 0; t < T; ++t) i[t] = start32<Type>(x.n128 + t * x.ldb);
+        add_codes<0, 8>(i, w, x);
     } else {
 #pragma GCC unroll 8
         for (int t = 0; t < T; ++t) i[t] = start16<Type, 2>(x.n16 + 4 * t * x.ldb);
@@ -281,7 +301,7 @@ void tile(const uint8_t *records, int64_t n, const ActView &a, int64_t t0, int64
     constexpr int step = Words<Type>::wide ? 64 : 32;
     for (int64_t b = 0; b < n; ++b, records += Words<Type>::bytes) {
         block<Type, FromRecord<Type>, T>(sums, {records}, x);
-        x.q += step, ++x.d, ++x.sd, ++x.n128, x.s16 += 2, x.n16 += 4;
+        x.q += step, ++x.d, ++x.sd, ++x.n128, x.h128 += 2, x.s16 += 2, x.n16 += 4;
     }
 }
 

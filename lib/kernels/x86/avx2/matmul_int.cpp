@@ -2,6 +2,14 @@
 // Quantised weights on AVX2 by 16-bit sums (matmul_words.h).
 #include "kernels/signatures.h"
 #include "kernels/x86/lanes256.h"
+
+namespace inlay::avx2 {
+namespace {
+constexpr bool kDot = false;
+INLAY_INLINE I dot(I acc, I, I) { return acc; }  // never reached
+}  // namespace
+}  // namespace inlay::avx2
+
 #include "kernels/x86/matmul_words.h"
 
 namespace inlay::avx2 {

@@ -5,14 +5,15 @@
 namespace inlay::avxvnni {
 
 // ---- matmul
+void init_matmul_int(kernels::KernelTable &t) noexcept;
 
 // ---- vec
 void init_attention_q8(kernels::KernelTable &t) noexcept;
 
 void init(kernels::KernelTable &t) noexcept;
 void init(kernels::KernelTable &t) noexcept {
-    (void)t;
     // ---- matmul
+    init_matmul_int(t);
 
     // ---- vec
     init_attention_q8(t);
