@@ -52,7 +52,7 @@ EngineImpl::EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> ba
       // The secret keeps one client from aiming at another's cached prefixes; it never enters a result.
       cache_(m, p.n_blocks, params_.prefix_cache, mix64(process_seed(), now_ns())), sched_(m, cache_, batch_limits(params_)), plan_(m),
       workspace_(m, facts_.has_head ? facts_.n_vocab : 0), core_(make_shared_in<Core>(m, m)), pass_ids_(m), rows_(m), outputs_(m), part_states_(m), inbox_(m), live_(m), orphans_(m),
-      forbidden_(m), ids_scratch_(m), top_scratch_(m), top_(m), text_(Alloc<char>(m, MemTag::text)), trace_(m) {
+      forbidden_(m), ids_scratch_(m), top_(m), text_(Alloc<char>(m, MemTag::text)), trace_(m) {
     size_t rows = static_cast<size_t>(params_.max_batch_tokens), parts = static_cast<size_t>(sched_.limits().max_running);
     pass_ids_.reserve(rows);
     outputs_.reserve(rows);
@@ -63,7 +63,6 @@ EngineImpl::EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> ba
     plan_.preempt.reserve(parts + 1);
     plan_.copies.reserve(parts + 1);
     live_.reserve(parts);
-    top_scratch_.reserve(limits_.logprobs + 1);
     top_.reserve(limits_.logprobs + 1);
     text_.reserve(1024);
     if (draft) {

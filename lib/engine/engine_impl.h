@@ -125,7 +125,6 @@ private:
     bool deadlines_ = false;                // a live request has one
 
     Vector<int32_t> forbidden_, ids_scratch_;
-    Vector<sample::Candidate> top_scratch_;
     Vector<sample::LogProb> top_;
     String text_;
     Trace trace_;

@@ -77,7 +77,7 @@ void EngineImpl::report_prompt_row(Choice &c, const batch::Part &part, int32_t r
         double sum = sample::log_sum(logits);
         if (std::isnan(sum)) return finish(c, Finish::numeric, "numeric: logits are not numbers");
         int32_t token = c.seq.tokens[static_cast<size_t>(next)];
-        sample::top_logprobs(logits, sum, std::max(0, c.sampling.logprobs), top_scratch_, top_);
+        sample::top_logprobs(logits, sum, std::max(0, c.sampling.logprobs), workspace_.scratch(), top_);
         std::lock_guard lock(core_->mutex);
         c.push(EventKind::prompt_logprob, token, static_cast<double>(logits[static_cast<size_t>(token)]) - sum, "", top_);
         c.prompt_reported = next + 1;
@@ -113,7 +113,7 @@ void EngineImpl::sample_for(Choice &c, std::span<const float> logits) {
     if (p.want_logprobs || c.sampling.logprobs >= 0) {
         double sum = sample::log_sum(logits);
         logprob = static_cast<double>(logits[static_cast<size_t>(pick.token)]) - sum;
-        sample::top_logprobs(logits, sum, std::max(0, c.sampling.logprobs), top_scratch_, top_);
+        sample::top_logprobs(logits, sum, std::max(0, c.sampling.logprobs), workspace_.scratch(), top_);
     }
     deliver(c, pick.token, logprob, top_);
 }

@@ -16,48 +16,53 @@ constexpr double kLn2 = 0.6931471805599453;
 }  // namespace
 
 Workspace::Workspace(Memory &m, int32_t n_vocab)
-    : n_vocab_(n_vocab), row_(Alloc<float>(m, MemTag::scratch)), list_(Alloc<Candidate>(m, MemTag::scratch)), blocks_(Alloc<double>(m, MemTag::scratch)),
+    : n_vocab_(n_vocab), row_(Alloc<float>(m, MemTag::scratch)), list_(Alloc<Candidate>(m, MemTag::scratch)), sorting_(Alloc<Candidate>(m, MemTag::scratch)),
+      histogram_(static_cast<size_t>(kDepths), 0.0, Alloc<double>(m, MemTag::scratch)), blocks_(Alloc<double>(m, MemTag::scratch)),
       counts_(Alloc<uint32_t>(m, MemTag::scratch)), touched_(Alloc<int32_t>(m, MemTag::scratch)), match_(Alloc<int32_t>(m, MemTag::scratch)),
       key_(Alloc<Key>(m, MemTag::scratch)) {
     size_t n = static_cast<size_t>(n_vocab);
     row_.resize(n);
-    list_.reserve(n);
+    list_.resize(n);
+    sorting_.resize(n);
+    key_.reserve(n);
     blocks_.resize((n + kBlock - 1) / kBlock);
     counts_.resize(n);
     touched_.reserve(n);
 }
 
-// One uniform number walks the cumulated weights, in order of id over a whole row, best first over a list.
+// One uniform number walks the cumulated weights in the order that the row or the list stands in, first by blocks.
 int32_t Chain::pick(const PhiloxBlock &random, double *probability) {
     double u = uniform_double(random.w[0], random.w[1]);
     float m = best();
+    size_t n = static_cast<size_t>(count()), blocks = (n + kBlock - 1) / kBlock, b = 0, last = 0;
+    auto logit = [&](size_t i) { return listed_ ? w_.list_[i].logit : row_[i]; };
+    double total = 0, at = 0;
     if (listed_) {
-        double total = mass(), at = 0;
-        const Candidate *chosen = nullptr;
-        for (const Candidate &c : w_.list_) {
-            double e = static_cast<double>(exp_neg(c.logit - m));
-            if (!(e > 0)) break;
-            chosen = &c;
-            at += e;
-            *probability = e / total;
-            if (at > u * total) break;
+        for (; b < blocks; ++b) {
+            float e[kBlock];
+            size_t k = std::min<size_t>(kBlock, n - b * kBlock);
+            const Candidate *c = w_.list_.data() + b * kBlock;
+            for (size_t i = 0; i < k; ++i) e[i] = exp_neg(c[i].logit - m);
+            double s = 0;
+            for (size_t i = 0; i < k; ++i) s += static_cast<double>(e[i]);
+            w_.blocks_[b] = s;
+            total += s;
         }
-        return chosen ? chosen->id : -1;
+    } else {
+        total = exp_sum(row_, m, w_.blocks_.data());
     }
-    double total = exp_sum(row_, m, w_.blocks_.data()), target = u * total, at = 0;
-    size_t n = row_.size(), blocks = (n + kBlock - 1) / kBlock, b = 0;
-    size_t last = 0;  // the last block with any weight: rounding may leave the target beyond the end
-    for (; b < blocks; ++b) {
+    double target = u * total;
+    for (b = 0; b < blocks; ++b) {
         if (w_.blocks_[b] > 0) last = b;
         if (at + w_.blocks_[b] > target) break;
         at += w_.blocks_[b];
     }
-    if (b == blocks) b = last, at = target;
+    if (b == blocks) b = last, at = target;  // rounding may leave the target beyond the end: the last one with any weight
     int32_t chosen = -1;
     for (size_t i = b * kBlock; i < std::min(n, (b + 1) * kBlock); ++i) {
-        double e = static_cast<double>(exp_neg(row_[i] - m));
+        double e = static_cast<double>(exp_neg(logit(i) - m));
         if (!(e > 0)) continue;
-        chosen = static_cast<int32_t>(i);
+        chosen = listed_ ? w_.list_[i].id : static_cast<int32_t>(i);
         at += e;
         *probability = e / total;
         if (at > target) break;
@@ -71,7 +76,8 @@ void Chain::mirostat_truncate(const State &s) {
     double mu = s.started ? s.mirostat_mu : 2 * static_cast<double>(p_.mirostat_tau);
     if (p_.mirostat == 2) return keep_from(static_cast<float>(static_cast<double>(best()) + log64(mass()) - mu * kLn2));
     if (!listed_) keep_all();
-    size_t m = std::min<size_t>(100, w_.list_.size());
+    sort_list();
+    size_t m = std::min<size_t>(100, n_list_);
     double tb = 0, tt = 0;
     for (size_t i = 0; i + 1 < m; ++i) {
         double t = log64(static_cast<double>(i + 2) / static_cast<double>(i + 1)), b = static_cast<double>(w_.list_[i].logit - w_.list_[i + 1].logit);
@@ -81,7 +87,7 @@ void Chain::mirostat_truncate(const State &s) {
     double exponent = tt > 0 ? tb / tt : 1, eps = exponent - 1;
     if (exponent <= 1e-6 || (eps < 1e-6 && eps > -1e-6)) return;
     double k = pow64((eps * exp64(mu * kLn2)) / (1 - pow64(static_cast<double>(w_.n_vocab_), -eps)), 1 / exponent);
-    if (k < static_cast<double>(w_.list_.size())) top_k(std::max<int64_t>(1, static_cast<int64_t>(k)));
+    if (k < static_cast<double>(n_list_)) top_k(std::max<int64_t>(1, static_cast<int64_t>(k)));
 }
 
 Pick Chain::run(const State &s, uint64_t position) {

@@ -45,16 +45,20 @@ class Workspace {
 public:
     Workspace(Memory &m, int32_t n_vocab);
     int32_t n_vocab() const noexcept { return n_vocab_; }
+    Candidate *scratch() noexcept { return sorting_.data(); }  // [n_vocab], between draws
 
 private:
     friend class Chain;
     struct Key {  // of typical sampling
         double distance;
-        int32_t index;
+        float logit;
+        int32_t id;
     };
     int32_t n_vocab_;
     Vector<float> row_;         // [n_vocab]: logits after bias and penalties
-    Vector<Candidate> list_;    // what is left once a stage has truncated
+    Vector<Candidate> list_;    // [n_vocab]: what is left once a stage has truncated
+    Vector<Candidate> sorting_;  // [n_vocab]
+    Vector<double> histogram_;  // [kDepths]
     Vector<double> blocks_;     // softmax sums, one a kBlock
     Vector<uint32_t> counts_;   // [n_vocab], all zero between calls
     Vector<int32_t> touched_;

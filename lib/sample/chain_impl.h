@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The chain while it runs. It holds either the whole row (dense) or, once a stage has truncated, a list that stays
-// sorted best first; each stage knows both forms. Only chain.cpp, penalties.cpp and filters.cpp include this.
+// The chain while it runs. It holds either the whole row (dense) or, once a stage has truncated, a list that stands
+// in order of id until a stage needs it sorted best first; each stage knows both forms. Only chain.cpp, penalties.cpp and filters.cpp include this.
 #pragma once
 
 #include "base/rng.h"
@@ -33,6 +33,7 @@ private:
     void xtc(const PhiloxBlock &random);
     void temperature();
     void sort_list();
+    std::span<Candidate> list() noexcept { return {w_.list_.data(), n_list_}; }
 
     float best();                 // the largest logit
     double mass();                // sum of exp(logit - best())
@@ -48,8 +49,9 @@ private:
     const Restriction &r_;
     Workspace &w_;
     std::span<const float> row_;
-    bool owned_ = false, listed_ = false, best_known_ = false;
-    float best_ = 0;
+    bool owned_ = false, listed_ = false, sorted_ = false, best_known_ = false;
+    size_t n_list_ = 0;
+    float best_ = 0;  // of the list too, unless it is sorted
 };
 
 }  // namespace inlay::sample

@@ -2,6 +2,7 @@
 #include "sample/dense.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "sample/math.h"
@@ -67,38 +68,86 @@ double exp_sum(std::span<const float> x, float max, double *blocks) noexcept {
     return total;
 }
 
-void gather(std::span<const float> x, float bound, Vector<Candidate> &out) {
-    out.clear();
+size_t gather(std::span<const float> x, float bound, Candidate *out) noexcept {
     if (!(bound > -kInf)) bound = std::numeric_limits<float>::lowest();
-    for (size_t i = 0; i < x.size(); ++i)
-        if (x[i] >= bound) out.push_back({x[i], static_cast<int32_t>(i)});
+    size_t n = 0;
+    for (size_t i = 0; i < x.size(); ++i) {  // no branch: half of all rows would guess it wrong
+        out[n] = {x[i], static_cast<int32_t>(i)};
+        n += x[i] >= bound;
+    }
+    return n;
 }
 
-void select_best(std::span<const float> x, int64_t k, Vector<Candidate> &out) {
-    int64_t n = static_cast<int64_t>(x.size());
+size_t gather_better(std::span<const float> x, const Candidate &end, Candidate *out) noexcept {
+    size_t n = gather(x, end.logit, out), kept = 0;
+    for (size_t i = 0; i < n; ++i) {  // of equals, those up to its id
+        out[kept] = out[i];
+        kept += out[i].logit > end.logit || out[i].id <= end.id;
+    }
+    return kept;
+}
+
+size_t select_best(std::span<const float> x, int64_t k, Candidate *out) noexcept {
+    int64_t n = static_cast<int64_t>(x.size()), have = 0;
     // A heap of k beats a full gather while k is a small part of the row.
     if (k > n / 16) {
-        gather(x, -kInf, out);
-        if (static_cast<int64_t>(out.size()) > k) {
-            std::nth_element(out.begin(), out.begin() + k - 1, out.end(), better);
-            out.erase(out.begin() + k, out.end());
+        have = static_cast<int64_t>(gather(x, -kInf, out));
+        if (have > k) {
+            std::nth_element(out, out + k - 1, out + have, better);
+            have = k;
         }
     } else {
-        out.clear();
-        for (int64_t i = 0; i < n; ++i) {
-            float v = x[static_cast<size_t>(i)];
-            if (static_cast<int64_t>(out.size()) < k) {
-                if (!(v > -kInf)) continue;
-                out.push_back({v, static_cast<int32_t>(i)});
-                std::push_heap(out.begin(), out.end(), better);
-            } else if (v > out.front().logit) {  // an equal one has a higher id: it loses
-                std::pop_heap(out.begin(), out.end(), better);
-                out.back() = {v, static_cast<int32_t>(i)};
-                std::push_heap(out.begin(), out.end(), better);
+        int64_t i = 0;
+        for (; i < n && have < k; ++i)
+            if (float v = x[static_cast<size_t>(i)]; v > -kInf) {
+                out[have++] = {v, static_cast<int32_t>(i)};
+                std::push_heap(out, out + have, better);
             }
-        }
+        for (; i < n; ++i)
+            if (float v = x[static_cast<size_t>(i)]; v > out[0].logit) {  // an equal one has a higher id: it loses
+                std::pop_heap(out, out + k, better);
+                out[k - 1] = {v, static_cast<int32_t>(i)};
+                std::push_heap(out, out + k, better);
+            }
     }
-    std::sort(out.begin(), out.end(), better);
+    std::sort(out, out + have, better);
+    return static_cast<size_t>(have);
+}
+
+// The mass by depth below the best, in 16ths of a nat, says in which slice the nucleus ends; only that slice is sorted.
+Candidate nucleus_end(std::span<const float> x, float max, double top_p, double *histogram, Candidate *scratch) noexcept {
+    constexpr float kSlices = 16;
+    constexpr int32_t kDeepest = std::bit_cast<int32_t>(static_cast<float>(kDepths - 1));
+    auto depth = [&](float v) {  // clamped on bits, as in exp_neg: depths are never negative
+        int32_t bits = std::bit_cast<int32_t>((max - v) * kSlices);
+        return static_cast<int32_t>(std::bit_cast<float>(bits < kDeepest ? bits : kDeepest));
+    };
+    std::fill_n(histogram, kDepths, 0.0);
+    for (size_t at = 0; at < x.size(); at += kBlock) {
+        float e[kBlock];
+        int32_t slice[kBlock];
+        size_t m = std::min<size_t>(kBlock, x.size() - at);
+        const float *row = x.data() + at;
+        for (size_t i = 0; i < m; ++i) e[i] = exp_neg(row[i] - max);
+        for (size_t i = 0; i < m; ++i) slice[i] = depth(row[i]);
+        for (size_t i = 0; i < m; ++i) histogram[slice[i]] += static_cast<double>(e[i]);
+    }
+    double total = 0, have = 0;
+    for (int s = 0; s < kDepths; ++s) total += histogram[s];
+    int32_t s = 0;
+    while (s + 1 < kDepths && have + histogram[s] < top_p * total) have += histogram[s++];
+    size_t n = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+        scratch[n] = {x[i], static_cast<int32_t>(i)};
+        n += (x[i] > -kInf) & (depth(x[i]) == s);
+    }
+    std::sort(scratch, scratch + n, better);
+    Candidate end = n ? scratch[0] : Candidate{max, static_cast<int32_t>(x.size())};
+    for (size_t i = 0; i < n && have < top_p * total; ++i) {
+        end = scratch[i];
+        have += static_cast<double>(exp_neg(end.logit - max));
+    }
+    return end;
 }
 
 }  // namespace inlay::sample

@@ -29,9 +29,15 @@ struct Candidate {
 // Best first; the lower id among equals.
 inline bool better(const Candidate &a, const Candidate &b) noexcept { return a.logit > b.logit || (a.logit == b.logit && a.id < b.id); }
 
-// All with x >= bound (and above -inf), in order of id.
-void gather(std::span<const float> x, float bound, Vector<Candidate> &out);
-// The k best, best first.
-void select_best(std::span<const float> x, int64_t k, Vector<Candidate> &out);
+// All with x >= bound (and above -inf), in order of id, to `out` (room for the whole row). Returns how many.
+size_t gather(std::span<const float> x, float bound, Candidate *out) noexcept;
+// The k best to `out` (room for the whole row), best first. Returns how many.
+size_t select_best(std::span<const float> x, int64_t k, Candidate *out) noexcept;
+
+// Where the nucleus of a row ends: its worst member. `histogram` has kDepths entries of scratch, `scratch` room for the row.
+constexpr int kDepths = 2048;
+Candidate nucleus_end(std::span<const float> x, float max, double top_p, double *histogram, Candidate *scratch) noexcept;
+// All that are `end` or better, in order of id.
+size_t gather_better(std::span<const float> x, const Candidate &end, Candidate *out) noexcept;
 
 }  // namespace inlay::sample

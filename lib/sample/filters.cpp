@@ -14,18 +14,21 @@ constexpr float kInf = std::numeric_limits<float>::infinity();
 }
 
 void Chain::sort_list() {
-    std::sort(w_.list_.begin(), w_.list_.end(), better);
-    best_known_ = false;
+    if (!sorted_) std::sort(list().begin(), list().end(), better);
+    sorted_ = true;
 }
 
-int64_t Chain::count() const noexcept { return static_cast<int64_t>(listed_ ? w_.list_.size() : row_.size()); }
+int64_t Chain::count() const noexcept { return static_cast<int64_t>(listed_ ? n_list_ : row_.size()); }
 
 float Chain::best() {
-    if (listed_) return w_.list_.empty() ? -kInf : w_.list_.front().logit;
-    if (!best_known_) {
+    if (best_known_) return best_;
+    if (listed_) {
+        best_ = -kInf;
+        for (const Candidate &c : list()) best_ = std::max(best_, c.logit);
+    } else {
         best_ = extremes(row_).max;
-        best_known_ = true;
     }
+    best_known_ = true;
     return best_;
 }
 
@@ -33,7 +36,7 @@ double Chain::mass() {
     float m = best();
     if (!listed_) return exp_sum(row_, m, nullptr);
     double s = 0;
-    for (const Candidate &c : w_.list_) s += static_cast<double>(exp_neg(c.logit - m));
+    for (const Candidate &c : list()) s += static_cast<double>(exp_neg(c.logit - m));
     return s;
 }
 
@@ -47,7 +50,7 @@ double Chain::entropy() {
         t += e * static_cast<double>(x - m);
     };
     if (listed_)
-        for (const Candidate &c : w_.list_) add(c.logit);
+        for (const Candidate &c : list()) add(c.logit);
     else
         for (float x : row_) add(x);
     double h = log64(s) - t / s;
@@ -57,12 +60,15 @@ double Chain::entropy() {
 void Chain::keep_from(float bound) {
     bound = std::min(bound, best());
     if (listed_) {
-        auto end = std::find_if(w_.list_.begin(), w_.list_.end(), [&](const Candidate &c) { return !(c.logit >= bound); });
-        w_.list_.erase(end, w_.list_.end());
+        size_t n = 0;
+        for (const Candidate &c : list()) {
+            w_.list_[n] = c;
+            n += c.logit >= bound;
+        }
+        n_list_ = n;
     } else {
-        gather(row_, bound, w_.list_);
+        n_list_ = gather(row_, bound, w_.list_.data());
         listed_ = true;
-        sort_list();
     }
 }
 
@@ -70,7 +76,7 @@ void Chain::top_n_sigma() {
     double n = 0, sum = 0, squares = 0;
     auto each = [&](auto &&f) {
         if (listed_)
-            for (const Candidate &c : w_.list_) f(c.logit);
+            for (const Candidate &c : list()) f(c.logit);
         else
             for (float x : row_) f(x);
     };
@@ -88,75 +94,71 @@ void Chain::top_n_sigma() {
 void Chain::top_k(int64_t k) {
     if (k >= count()) return;
     if (listed_) {
-        w_.list_.erase(w_.list_.begin() + k, w_.list_.end());
+        if (!sorted_) std::nth_element(list().begin(), list().begin() + k - 1, list().end(), better);
+        n_list_ = static_cast<size_t>(k);
     } else {
-        select_best(row_, k, w_.list_);
-        listed_ = true;
+        n_list_ = select_best(row_, k, w_.list_.data());
+        listed_ = sorted_ = true;
     }
 }
 
 void Chain::top_p() {
+    if (!listed_) {
+        Candidate end = nucleus_end(row_, best(), static_cast<double>(p_.top_p), w_.histogram_.data(), w_.sorting_.data());
+        n_list_ = gather_better(row_, end, w_.list_.data());
+        listed_ = true;
+        return;
+    }
+    sort_list();
     float m = best();
     double need = static_cast<double>(p_.top_p) * mass(), have = 0;
-    // The nucleus of a model that knows what it says lies within a few nats of the best: look there first, and further
-    // only when the mass is not reached. 104 is below the smallest exp_neg.
-    bool dense = !listed_;
-    for (float depth : {4.0f, 8.0f, 16.0f, 104.0f}) {
-        if (dense) gather(row_, m - depth, w_.list_);
-        listed_ = true;
-        auto &list = w_.list_;
-        size_t sorted = dense ? 0 : list.size(), n = 0;
-        have = 0;
-        while (have < need && n < list.size()) {
-            if (n == sorted) {  // sort only as much as is looked at
-                sorted = std::min(list.size(), sorted == 0 ? size_t{64} : sorted * 8);
-                auto from = list.begin() + static_cast<ptrdiff_t>(n), to = list.begin() + static_cast<ptrdiff_t>(sorted);
-                std::nth_element(from, to - 1, list.end(), better);
-                std::sort(from, to, better);
-            }
-            have += static_cast<double>(exp_neg(list[n++].logit - m));
-        }
-        if (have >= need || !dense || depth > 100) {
-            list.erase(list.begin() + static_cast<ptrdiff_t>(n), list.end());
-            return;
-        }
-    }
+    size_t n = 0;
+    while (n < n_list_ && have < need) have += static_cast<double>(exp_neg(w_.list_[n++].logit - m));
+    n_list_ = n;
 }
 
 // Keeps what is closest to the expected surprise (Meister et al. 2022) until typical_p of the mass is held.
 void Chain::typical() {
-    if (!listed_) keep_from(best() - 104.0f);
+    if (!listed_) keep_all();
     double h = entropy(), s = mass(), ln_s = log64(s), have = 0;
     float m = best();
     w_.key_.clear();
-    for (size_t i = 0; i < w_.list_.size(); ++i) {
+    for (size_t i = 0; i < n_list_; ++i) {
         double surprise = ln_s - static_cast<double>(w_.list_[i].logit - m), d = surprise - h;
-        w_.key_.push_back({d < 0 ? -d : d, static_cast<int32_t>(i)});
+        w_.key_.push_back({d < 0 ? -d : d, w_.list_[i].logit, w_.list_[i].id});
     }
-    auto further = [](const Workspace::Key &a, const Workspace::Key &b) { return a.distance > b.distance || (a.distance == b.distance && a.index > b.index); };
+    auto further = [](const Workspace::Key &a, const Workspace::Key &b) { return a.distance > b.distance || (a.distance == b.distance && a.id > b.id); };
     std::make_heap(w_.key_.begin(), w_.key_.end(), further);
-    size_t left = w_.key_.size();
+    size_t left = w_.key_.size(), n = 0;
     while (left > 0 && have < static_cast<double>(p_.typical_p) * s) {
         std::pop_heap(w_.key_.begin(), w_.key_.begin() + static_cast<ptrdiff_t>(left), further);
-        --left;
-        have += static_cast<double>(exp_neg(w_.list_[static_cast<size_t>(w_.key_[left].index)].logit - m));
+        const Workspace::Key &k = w_.key_[--left];
+        w_.list_[n++] = {k.logit, k.id};
+        have += static_cast<double>(exp_neg(k.logit - m));
     }
-    // What was popped stands at the back; an index ascending is a logit descending.
-    auto kept = w_.key_.begin() + static_cast<ptrdiff_t>(left);
-    std::sort(kept, w_.key_.end(), [](const Workspace::Key &a, const Workspace::Key &b) { return a.index < b.index; });
-    size_t n = 0;
-    for (auto k = kept; k != w_.key_.end(); ++k) w_.list_[n++] = w_.list_[static_cast<size_t>(k->index)];
-    w_.list_.erase(w_.list_.begin() + static_cast<ptrdiff_t>(n), w_.list_.end());
+    n_list_ = n;
+    sorted_ = best_known_ = false;
 }
 
 // "Exclude top choices": with some probability all but the least likely of those above the threshold go.
 void Chain::xtc(const PhiloxBlock &random) {
     if (!(uniform_float(random.w[2]) < p_.xtc_probability)) return;
-    float m = best();
-    float bound = static_cast<float>(static_cast<double>(m) + log64(mass() * static_cast<double>(p_.xtc_threshold)));
+    float bound = static_cast<float>(static_cast<double>(best()) + log64(mass() * static_cast<double>(p_.xtc_threshold)));
     if (!listed_) keep_all();
-    auto end = std::find_if(w_.list_.begin(), w_.list_.end(), [&](const Candidate &c) { return !(c.logit >= bound); });
-    if (end - w_.list_.begin() > 1) w_.list_.erase(w_.list_.begin(), end - 1);
+    Candidate least{kInf, -1};
+    size_t above = 0, n = 0;
+    for (const Candidate &c : list())
+        if (c.logit >= bound) {
+            ++above;
+            if (least.id < 0 || better(least, c)) least = c;
+        }
+    if (above < 2) return;
+    for (const Candidate &c : list()) {
+        w_.list_[n] = c;
+        n += c.logit < bound || c.id == least.id;
+    }
+    n_list_ = n;
+    best_known_ = false;
 }
 
 void Chain::keep_all() { keep_from(best() - 104.0f); }
@@ -172,13 +174,13 @@ void Chain::temperature() {
     // Relative to the best, so that no quotient overflows.
     float m = best();
     if (listed_) {
-        for (Candidate &c : w_.list_) c.logit = (c.logit - m) / t;
+        for (Candidate &c : list()) c.logit = (c.logit - m) / t;
     } else {
         float *row = own_row();
         for (size_t i = 0; i < row_.size(); ++i) row[i] = (row[i] - m) / t;
-        best_ = 0;
-        best_known_ = true;
     }
+    best_ = 0;
+    best_known_ = true;
 }
 
 void Chain::stage(Stage s, const PhiloxBlock &random) {

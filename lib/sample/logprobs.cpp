@@ -13,11 +13,11 @@ double log_sum(std::span<const float> logits) noexcept {
     return static_cast<double>(e.max) + log64(exp_sum(logits, e.max, nullptr));
 }
 
-void top_logprobs(std::span<const float> logits, double log_sum, int32_t n, Vector<Candidate> &scratch, Vector<LogProb> &out) {
+void top_logprobs(std::span<const float> logits, double log_sum, int32_t n, Candidate *scratch, Vector<LogProb> &out) {
     out.clear();
     if (n <= 0) return;
-    select_best(logits, n, scratch);
-    for (const Candidate &c : scratch) out.push_back({c.id, static_cast<float>(static_cast<double>(c.logit) - log_sum)});
+    size_t have = select_best(logits, n, scratch);
+    for (const Candidate &c : std::span<const Candidate>(scratch, have)) out.push_back({c.id, static_cast<float>(static_cast<double>(c.logit) - log_sum)});
 }
 
 }  // namespace inlay::sample

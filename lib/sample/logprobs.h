@@ -16,7 +16,7 @@ struct LogProb {
     int32_t id;
     float logprob;
 };
-// The n best of the row, best first; `scratch` is overwritten.
-void top_logprobs(std::span<const float> logits, double log_sum, int32_t n, Vector<Candidate> &scratch, Vector<LogProb> &out);
+// The n best of the row, best first; `scratch` has room for the row.
+void top_logprobs(std::span<const float> logits, double log_sum, int32_t n, Candidate *scratch, Vector<LogProb> &out);
 
 }  // namespace inlay::sample

@@ -8,10 +8,12 @@
 
 namespace inlay::sample {
 
-// e^x for x <= 0 in f32; 0 below -87 (the result would be subnormal). |relative error| < 2e-7. Branch-free, so that
-// loops over it vectorise.
+// e^x for x <= 0 in f32; 0 from -87 on (the result would be subnormal) and for NaN. |relative error| < 2e-7. The choice is
+// made on bits: a choice between floats keeps compilers from vectorising, for fear of a trap.
 inline float exp_neg(float x) noexcept {
-    float c = x > -87.0f ? x : -87.0f;
+    constexpr int32_t kEnd = 0x42ae0000;  // 87.0f
+    int32_t bits = std::bit_cast<int32_t>(x), live = (bits & 0x7fffffff) < kEnd ? -1 : 0;
+    float c = std::bit_cast<float>(bits & live);
     // Adding 1.5 * 2^23 rounds to the nearest integer, which then stands in the low bits.
     float t = c * 1.44269504f + 12582912.0f;
     float n = t - 12582912.0f;
@@ -25,9 +27,9 @@ inline float exp_neg(float x) noexcept {
     p = p * r + 0.5f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
-    int32_t k = static_cast<int32_t>(n);
-    float y = p * std::bit_cast<float>((k + 127) << 23);
-    return x > -87.0f ? y : 0.0f;
+    int32_t scale = (std::bit_cast<int32_t>(t) - 0x4b400000 + 127) << 23;
+    float y = p * std::bit_cast<float>(scale);
+    return std::bit_cast<float>(std::bit_cast<int32_t>(y) & live);
 }
 
 // e^x in f64, clamped to [-700, 700]. |relative error| < 1e-15.

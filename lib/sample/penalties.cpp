@@ -74,8 +74,8 @@ void Chain::penalties() {
         return x;
     };
     if (listed_) {
-        for (Candidate &c : w_.list_) c.logit = penalised(c.logit, w_.counts_[static_cast<size_t>(c.id)]);
-        sort_list();
+        for (Candidate &c : list()) c.logit = penalised(c.logit, w_.counts_[static_cast<size_t>(c.id)]);
+        sorted_ = best_known_ = false;
     } else {
         float *row = own_row();
         for (int32_t id : w_.touched_) row[id] = penalised(row[id], w_.counts_[static_cast<size_t>(id)]);
@@ -116,9 +116,9 @@ void Chain::dry() {
         return static_cast<float>(std::min(v, 1e30));
     };
     if (listed_) {
-        for (Candidate &c : w_.list_)
+        for (Candidate &c : list())
             if (uint32_t len = w_.counts_[static_cast<size_t>(c.id)]) c.logit -= cost(len);
-        sort_list();
+        sorted_ = best_known_ = false;
     } else if (!w_.touched_.empty()) {
         float *row = own_row();
         for (int32_t id : w_.touched_) row[id] -= cost(w_.counts_[static_cast<size_t>(id)]);

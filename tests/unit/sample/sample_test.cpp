@@ -169,6 +169,32 @@ TEST_CASE("top-k, top-p, min-p, epsilon keep exactly the defined set") {
     }
 }
 
+TEST_CASE("the nucleus ends where a full sort says, ties and all") {
+    for (uint64_t seed = 0; seed < 40; ++seed) {
+        std::vector<float> row = noise(3000, seed, seed % 2 ? 20.0f : 3.0f);
+        if (seed % 3 == 0)
+            for (float &v : row) v = std::round(v);  // many ties
+        for (size_t i = 0; i < row.size(); i += 7) row[i] = -kInf;
+        std::vector<Candidate> all, scratch(row.size()), got(row.size());
+        float max = -kInf;
+        double total = 0;
+        for (size_t i = 0; i < row.size(); ++i)
+            if (row[i] > -kInf) all.push_back({row[i], static_cast<int32_t>(i)}), max = std::max(max, row[i]);
+        std::sort(all.begin(), all.end(), better);
+        for (auto &c : all) total += std::exp(static_cast<double>(c.logit) - max);
+        std::vector<double> histogram(kDepths);
+        for (double p : {1e-6, 0.1, 0.5, 0.9, 0.999}) {
+            Candidate end = nucleus_end(row, max, p, histogram.data(), scratch.data());
+            size_t n = gather_better(row, end, got.data());
+            double have = 0;  // all but the last are below p, all together reach it (up to the rounding of exp)
+            for (size_t i = 0; i < n; ++i) have += std::exp(static_cast<double>(all[i].logit) - max);
+            CHECK(all[n - 1].id == end.id);
+            CHECK(have >= (p - 1e-6) * total);
+            CHECK(have - std::exp(static_cast<double>(end.logit) - max) <= (p + 1e-6) * total);
+        }
+    }
+}
+
 TEST_CASE("top-p over a flat row reaches its mass") {
     Fixture f(3000);
     std::vector<float> row(3000, 0.25f);
@@ -381,9 +407,9 @@ TEST_CASE("logprobs come from the raw row") {
     auto prob = softmax(row);
     double ls = log_sum(row);
     for (size_t i = 0; i < row.size(); i += 97) CHECK(std::fabs((row[i] - ls) - std::log(prob[i])) < 1e-6);
-    Vector<Candidate> scratch{Alloc<Candidate>(mem)};
+    std::vector<Candidate> scratch(row.size());
     Vector<LogProb> top{Alloc<LogProb>(mem)};
-    top_logprobs(row, ls, 5, scratch, top);
+    top_logprobs(row, ls, 5, scratch.data(), top);
     REQUIRE(top.size() == 5);
     CHECK(top[0].id == std::max_element(row.begin(), row.end()) - row.begin());
     for (int i = 0; i < 4; ++i) CHECK(top[static_cast<size_t>(i)].logprob >= top[static_cast<size_t>(i) + 1].logprob);
@@ -392,15 +418,14 @@ TEST_CASE("logprobs come from the raw row") {
 }
 
 TEST_CASE("select_best equals a full sort, heap and gather alike") {
-    Memory mem;
     std::vector<float> row(2000);
     for (size_t i = 0; i < row.size(); ++i) row[i] = static_cast<float>(philox(1, 2, i).w[0] % 50);  // many ties
-    Vector<Candidate> got{Alloc<Candidate>(mem)};
-    std::vector<Candidate> all;
+    std::vector<Candidate> got, all;
     for (size_t i = 0; i < row.size(); ++i) all.push_back({row[i], static_cast<int32_t>(i)});
     std::sort(all.begin(), all.end(), better);
     for (int64_t k : {1, 2, 40, 124, 126, 1999, 2000, 5000}) {
-        select_best(row, k, got);
+        got.resize(row.size());
+        got.resize(select_best(row, k, got.data()));
         REQUIRE(got.size() == std::min<size_t>(2000, static_cast<size_t>(k)));
         for (size_t i = 0; i < got.size(); ++i) REQUIRE(got[i].id == all[i].id);
     }
