@@ -54,6 +54,12 @@ public:
     virtual bool advance_head(uint64_t deadline_ns) = 0;
     virtual std::span<const float> logits(int32_t i) const = 0;  // i in [0, n)
     virtual int32_t max_head_rows() const noexcept = 0;
+
+    // fn(ctx, task) for each task in [0, n), on the threads that passes run on. Tasks don't throw.
+    virtual void parallel(int32_t n, void (*fn)(void *ctx, int32_t task), void *ctx) {
+        for (int32_t i = 0; i < n; ++i) fn(ctx, i);
+    }
+    virtual int32_t n_threads() const noexcept { return 1; }
 };
 
 // Tokens to text for one sequence: holds back what is not yet whole UTF-8.

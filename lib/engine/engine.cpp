@@ -51,8 +51,11 @@ EngineImpl::EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> ba
       facts_(backend_->facts()), n_ctx_(params_.n_ctx),
       // The secret keeps one client from aiming at another's cached prefixes; it never enters a result.
       cache_(m, p.n_blocks, params_.prefix_cache, mix64(process_seed(), now_ns())), sched_(m, cache_, batch_limits(params_)), plan_(m),
-      workspace_(m, facts_.has_head ? facts_.n_vocab : 0), core_(make_shared_in<Core>(m, m)), pass_ids_(m), rows_(m), outputs_(m), part_states_(m), inbox_(m), live_(m), orphans_(m),
+      workspaces_(m), core_(make_shared_in<Core>(m, m)), pass_ids_(m), rows_(m), outputs_(m), part_states_(m), inbox_(m), live_(m), orphans_(m),
       forbidden_(m), ids_scratch_(m), top_(m), text_(Alloc<char>(m, MemTag::text)), trace_(m) {
+    int32_t drawers = facts_.has_head ? std::min(kDrawers, backend_->n_threads()) : 0;
+    workspaces_.reserve(static_cast<size_t>(drawers));
+    for (int32_t i = 0; i < drawers; ++i) workspaces_.emplace_back(m, facts_.n_vocab);
     size_t rows = static_cast<size_t>(params_.max_batch_tokens), parts = static_cast<size_t>(sched_.limits().max_running);
     pass_ids_.reserve(rows);
     outputs_.reserve(rows);

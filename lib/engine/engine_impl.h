@@ -56,13 +56,21 @@ private:
         bool committed = false;
     };
 
+    // A draw ahead of its turn: rows that depend on nothing else of their pass are drawn side by side.
+    struct Drawn {
+        bool ready = false;
+        sample::Pick pick;
+        double sum = 0;
+    };
+
     // step.cpp
     Code step_held(uint64_t budget_us);
     void serve() noexcept;
     Code run(uint64_t deadline_ns);
     bool prepare();  // plan and begin a pass; false: nothing to do
     void absorb();   // inbox, cancels, hosts' tokens, deadlines
-    void sample_outputs();
+    bool sample_outputs(uint64_t deadline_ns);
+    void sample_group(size_t first, size_t n);
     void close_pass();
     void abort_pass() noexcept;
     void drain_pass() {  // before the backend is used for something else
@@ -75,9 +83,11 @@ private:
     static Choice &choice_of(const batch::Sequence &s) noexcept { return *static_cast<Choice *>(s.owner); }
 
     // sampling.cpp
-    void sample_row(const batch::Part &part, PartState &st, int32_t row, std::span<const float> logits);
+    bool draws_ahead(const Output &o) const noexcept;
+    void draw_ahead(const Output &o, std::span<const float> logits, sample::Workspace &w, Drawn &out) const noexcept;
+    void sample_row(const batch::Part &part, PartState &st, int32_t row, std::span<const float> logits, const Drawn &drawn);
     void report_prompt_row(Choice &c, const batch::Part &part, int32_t row, std::span<const float> logits);
-    void sample_for(Choice &c, std::span<const float> logits);
+    void sample_for(Choice &c, std::span<const float> logits, const Drawn &drawn);
     // Appends the token to the answer; ends the choice when it is the last.
     void deliver(Choice &c, int32_t token, double logprob, std::span<const sample::LogProb> top);
     bool is_end(const Choice &c, int32_t token) const noexcept;
@@ -102,7 +112,9 @@ private:
     kv::Cache cache_;
     batch::Scheduler sched_;
     batch::StepPlan plan_;
-    sample::Workspace workspace_;
+    // One a task of a group of rows that are drawn at once; more than four would only be memory (6 MB each at 262k tokens).
+    static constexpr int32_t kDrawers = 4;
+    Vector<sample::Workspace> workspaces_;
     std::shared_ptr<Core> core_;
 
     std::atomic<bool> stepping_{false}, paused_{false};
@@ -112,7 +124,8 @@ private:
     Vector<Rows> rows_;
     Vector<Output> outputs_;
     Vector<PartState> part_states_;
-    size_t head_first_ = 0, head_n_ = 0;
+    size_t head_first_ = 0, head_n_ = 0, sampled_ = 0;
+    bool head_ready_ = false;
     uint64_t pass_started_ = 0, pass_forward_ns_ = 0;
 
     Vector<std::shared_ptr<Group>> inbox_;  // under the mutex

@@ -78,6 +78,11 @@ public:
     }
     std::span<const float> logits(int32_t i) const override { return {forward_->logits(i), static_cast<size_t>(facts_.n_vocab)}; }
     int32_t max_head_rows() const noexcept override { return head_rows; }
+    void parallel(int32_t n, void (*fn)(void *ctx, int32_t task), void *ctx) override {
+        std::lock_guard lock(model_->runtime().executor_mutex());
+        thread::parallel_for(model_->runtime().executor(), n, [&](int64_t task, int) { fn(ctx, static_cast<int32_t>(task)); });
+    }
+    int32_t n_threads() const noexcept override { return model_->runtime().n_threads(); }
 
 private:
     Memory &memory() const noexcept { return model_->runtime().memory(); }

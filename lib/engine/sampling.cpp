@@ -18,7 +18,47 @@ bool EngineImpl::is_end(const Choice &c, int32_t token) const noexcept {
     return std::find(ends.begin(), ends.end(), token) != ends.end();
 }
 
-void EngineImpl::sample_row(const batch::Part &part, PartState &st, int32_t row, std::span<const float> logits) {
+bool EngineImpl::draws_ahead(const Output &o) const noexcept {
+    const batch::Part &part = plan_.parts[static_cast<size_t>(o.part)];
+    const Choice &c = choice_of(*part.seq);
+    return part.last && part.n_drafts == 0 && o.row == part.n - 1 && !c.constraint && !c.group.params.host_sampler && !c.seq.all_outputs &&
+           c.n_done >= c.sampling.min_tokens && c.finish == Finish::none && (c.group.choices.size() == 1 || c.n_done > 0);
+}
+
+void EngineImpl::draw_ahead(const Output &o, std::span<const float> logits, sample::Workspace &w, Drawn &out) const noexcept {
+    const Choice &c = choice_of(*plan_.parts[static_cast<size_t>(o.part)].seq);
+    try {
+        out.pick = sample::draw(logits, c.sampling, {c.seq.tokens, c.seq.n_prompt}, {}, c.sampler, static_cast<uint64_t>(c.seq.known()), w);
+        if (c.group.params.want_logprobs || c.sampling.logprobs >= 0) out.sum = sample::log_sum(logits);
+        out.ready = true;
+    } catch (const Error &) {}  // out of memory: drawn again in its turn, where the failure ends the choice
+}
+
+void EngineImpl::sample_group(size_t first, size_t n) {
+    Drawn drawn[kDrawers];
+    struct Job {
+        EngineImpl *engine;
+        Drawn *drawn;
+        size_t first;
+    } job{this, drawn, first};
+    backend_->parallel(
+        static_cast<int32_t>(n),
+        [](void *ctx, int32_t task) {
+            Job &j = *static_cast<Job *>(ctx);
+            EngineImpl &e = *j.engine;
+            size_t i = j.first + static_cast<size_t>(task);
+            const Output &o = e.outputs_[e.head_first_ + i];
+            if (e.draws_ahead(o)) e.draw_ahead(o, e.backend_->logits(static_cast<int32_t>(i)), e.workspaces_[static_cast<size_t>(task)], j.drawn[task]);
+        },
+        &job);
+    for (size_t i = 0; i < n; ++i) {
+        const Output &o = outputs_[head_first_ + first + i];
+        PartState &st = part_states_[static_cast<size_t>(o.part)];
+        if (!st.closed) sample_row(plan_.parts[static_cast<size_t>(o.part)], st, o.row, backend_->logits(static_cast<int32_t>(first + i)), drawn[i]);
+    }
+}
+
+void EngineImpl::sample_row(const batch::Part &part, PartState &st, int32_t row, std::span<const float> logits, const Drawn &drawn) {
     Choice &c = choice_of(*part.seq);
     if (c.finish != Finish::none) {
         st.closed = true;
@@ -34,7 +74,7 @@ void EngineImpl::sample_row(const batch::Part &part, PartState &st, int32_t row,
         }
         if (c.index == 0) fork_children(c, logits);
         int32_t guess = k < part.n_drafts ? c.seq.drafts[static_cast<size_t>(k)] : -1;
-        sample_for(c, logits);
+        sample_for(c, logits, drawn);
         bool went_on = c.finish == Finish::none && !c.seq.parked && c.seq.table.n_tokens > 0;
         if (went_on && guess >= 0 && c.seq.tokens.back() == guess) {
             ++st.accepted;
@@ -66,7 +106,7 @@ void EngineImpl::fork_children(Choice &first, std::span<const float> logits) {
             sched_.fork(first.seq, c.seq);
             if (c.seq.phase != batch::Phase::running) continue;  // it computes the end of its prompt itself, later
             c.t_first_step = first.t_first_step;
-            sample_for(c, logits);
+            sample_for(c, logits, Drawn());
         } catch (const Error &e) { finish(c, Finish::error, e.text()); }
     }
 }
@@ -77,7 +117,7 @@ void EngineImpl::report_prompt_row(Choice &c, const batch::Part &part, int32_t r
         double sum = sample::log_sum(logits);
         if (std::isnan(sum)) return finish(c, Finish::numeric, "numeric: logits are not numbers");
         int32_t token = c.seq.tokens[static_cast<size_t>(next)];
-        sample::top_logprobs(logits, sum, std::max(0, c.sampling.logprobs), workspace_.scratch(), top_);
+        sample::top_logprobs(logits, sum, std::max(0, c.sampling.logprobs), workspaces_[0].scratch(), top_);
         std::lock_guard lock(core_->mutex);
         c.push(EventKind::prompt_logprob, token, static_cast<double>(logits[static_cast<size_t>(token)]) - sum, "", top_);
         c.prompt_reported = next + 1;
@@ -85,7 +125,7 @@ void EngineImpl::report_prompt_row(Choice &c, const batch::Part &part, int32_t r
     if (c.prompt_reported >= c.seq.n_prompt) c.seq.all_outputs = c.seq.no_attach = false;
 }
 
-void EngineImpl::sample_for(Choice &c, std::span<const float> logits) {
+void EngineImpl::sample_for(Choice &c, std::span<const float> logits, const Drawn &drawn) {
     const RequestParams &p = c.group.params;
     if (p.host_sampler) {
         if (sample::extremes(logits).broken) return finish(c, Finish::numeric, "numeric: logits are not numbers");
@@ -104,16 +144,16 @@ void EngineImpl::sample_for(Choice &c, std::span<const float> logits) {
         if (speech_) forbidden_.insert(forbidden_.end(), speech_->end_tokens().begin(), speech_->end_tokens().end());
         r.forbidden = forbidden_;
     }
-    sample::Pick pick = sample::draw(logits, c.sampling, {c.seq.tokens, c.seq.n_prompt}, r, c.sampler, static_cast<uint64_t>(c.seq.known()), workspace_);
+    sample::Pick pick = drawn.ready ? drawn.pick : sample::draw(logits, c.sampling, {c.seq.tokens, c.seq.n_prompt}, r, c.sampler, static_cast<uint64_t>(c.seq.known()), workspaces_[0]);
     if (pick.outcome == sample::Outcome::numeric) return finish(c, Finish::numeric, "numeric: logits are not numbers");
     if (pick.outcome == sample::Outcome::dead_end) return finish(c, Finish::dead_end, "dead end: no token may follow");
     c.sampler = pick.next;
     double logprob = 0;
     top_.clear();
     if (p.want_logprobs || c.sampling.logprobs >= 0) {
-        double sum = sample::log_sum(logits);
+        double sum = drawn.ready ? drawn.sum : sample::log_sum(logits);
         logprob = static_cast<double>(logits[static_cast<size_t>(pick.token)]) - sum;
-        sample::top_logprobs(logits, sum, std::max(0, c.sampling.logprobs), workspace_.scratch(), top_);
+        sample::top_logprobs(logits, sum, std::max(0, c.sampling.logprobs), workspaces_[0].scratch(), top_);
     }
     deliver(c, pick.token, logprob, top_);
 }

@@ -82,13 +82,17 @@ Code EngineImpl::run(uint64_t deadline) {
     while (head_first_ < outputs_.size()) {
         if (head_n_ == 0) {
             head_n_ = std::min(outputs_.size() - head_first_, static_cast<size_t>(backend_->max_head_rows()));
+            head_ready_ = false;
+            sampled_ = 0;
             backend_->begin_head(static_cast<int32_t>(head_first_), static_cast<int32_t>(head_n_));
         }
-        uint64_t t = now_ns();
-        bool done = backend_->advance_head(deadline);
-        mine_.forward_ns += now_ns() - t;
-        if (!done) return Code::again;
-        sample_outputs();
+        if (!head_ready_) {
+            uint64_t t = now_ns();
+            head_ready_ = backend_->advance_head(deadline);
+            mine_.forward_ns += now_ns() - t;
+            if (!head_ready_) return Code::again;
+        }
+        if (!sample_outputs(deadline)) return Code::again;
         head_first_ += head_n_;
         head_n_ = 0;
     }
@@ -219,14 +223,18 @@ bool EngineImpl::prepare() {
     return true;
 }
 
-void EngineImpl::sample_outputs() {
-    uint64_t t = now_ns();
-    for (size_t i = 0; i < head_n_; ++i) {
-        const Output &o = outputs_[head_first_ + i];
-        PartState &st = part_states_[static_cast<size_t>(o.part)];
-        if (!st.closed) sample_row(plan_.parts[static_cast<size_t>(o.part)], st, o.row, backend_->logits(static_cast<int32_t>(i)));
+// False when the deadline passed with rows left.
+bool EngineImpl::sample_outputs(uint64_t deadline) {
+    while (sampled_ < head_n_) {
+        uint64_t t = now_ns();
+        size_t n = std::min(head_n_ - sampled_, workspaces_.size());
+        sample_group(sampled_, n);
+        sampled_ += n;
+        uint64_t now = now_ns();
+        mine_.sample_ns += now - t;
+        if (deadline != 0 && now >= deadline && sampled_ < head_n_) return false;
     }
-    mine_.sample_ns += now_ns() - t;
+    return true;
 }
 
 void EngineImpl::close_pass() {

@@ -17,17 +17,16 @@ constexpr double kLn2 = 0.6931471805599453;
 
 Workspace::Workspace(Memory &m, int32_t n_vocab)
     : n_vocab_(n_vocab), row_(Alloc<float>(m, MemTag::scratch)), list_(Alloc<Candidate>(m, MemTag::scratch)), sorting_(Alloc<Candidate>(m, MemTag::scratch)),
-      histogram_(static_cast<size_t>(kDepths), 0.0, Alloc<double>(m, MemTag::scratch)), blocks_(Alloc<double>(m, MemTag::scratch)),
+      histogram_(static_cast<size_t>(2 * kDepths), 0.0, Alloc<double>(m, MemTag::scratch)), blocks_(Alloc<double>(m, MemTag::scratch)),
       counts_(Alloc<uint32_t>(m, MemTag::scratch)), touched_(Alloc<int32_t>(m, MemTag::scratch)), match_(Alloc<int32_t>(m, MemTag::scratch)),
       key_(Alloc<Key>(m, MemTag::scratch)) {
     size_t n = static_cast<size_t>(n_vocab);
     row_.resize(n);
     list_.resize(n);
     sorting_.resize(n);
-    key_.reserve(n);
     blocks_.resize((n + kBlock - 1) / kBlock);
     counts_.resize(n);
-    touched_.reserve(n);
+    touched_.reserve(4096);
 }
 
 // One uniform number walks the cumulated weights in the order that the row or the list stands in, first by blocks.

@@ -58,7 +58,7 @@ private:
     Vector<float> row_;         // [n_vocab]: logits after bias and penalties
     Vector<Candidate> list_;    // [n_vocab]: what is left once a stage has truncated
     Vector<Candidate> sorting_;  // [n_vocab]
-    Vector<double> histogram_;  // [kDepths]
+    Vector<double> histogram_;  // [2 * kDepths]
     Vector<double> blocks_;     // softmax sums, one a kBlock
     Vector<uint32_t> counts_;   // [n_vocab], all zero between calls
     Vector<int32_t> touched_;

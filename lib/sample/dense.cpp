@@ -122,7 +122,7 @@ Candidate nucleus_end(std::span<const float> x, float max, double top_p, double 
         int32_t bits = std::bit_cast<int32_t>((max - v) * kSlices);
         return static_cast<int32_t>(std::bit_cast<float>(bits < kDeepest ? bits : kDeepest));
     };
-    std::fill_n(histogram, kDepths, 0.0);
+    std::fill_n(histogram, 2 * kDepths, 0.0);
     for (size_t at = 0; at < x.size(); at += kBlock) {
         float e[kBlock];
         int32_t slice[kBlock];
@@ -130,16 +130,21 @@ Candidate nucleus_end(std::span<const float> x, float max, double top_p, double 
         const float *row = x.data() + at;
         for (size_t i = 0; i < m; ++i) e[i] = exp_neg(row[i] - max);
         for (size_t i = 0; i < m; ++i) slice[i] = depth(row[i]);
-        for (size_t i = 0; i < m; ++i) histogram[slice[i]] += static_cast<double>(e[i]);
+        // Two histograms take turns: neighbours often share a slice, and an addition waits for the one before it.
+        for (size_t i = 0; i < m; ++i) histogram[slice[i] + kDepths * static_cast<int32_t>(i & 1)] += static_cast<double>(e[i]);
     }
     double total = 0, have = 0;
-    for (int s = 0; s < kDepths; ++s) total += histogram[s];
+    for (int d = 0; d < kDepths; ++d) {
+        histogram[d] += histogram[d + kDepths];
+        total += histogram[d];
+    }
     int32_t s = 0;
     while (s + 1 < kDepths && have + histogram[s] < top_p * total) have += histogram[s++];
-    size_t n = 0;
-    for (size_t i = 0; i < x.size(); ++i) {
-        scratch[n] = {x[i], static_cast<int32_t>(i)};
-        n += (x[i] > -kInf) & (depth(x[i]) == s);
+    // A bound that is surely below the slice first: it leaves few to look at closely.
+    size_t near = s + 1 < kDepths ? gather(x, max - static_cast<float>(s + 2) / kSlices, scratch) : gather(x, -kInf, scratch), n = 0;
+    for (size_t i = 0; i < near; ++i) {
+        scratch[n] = scratch[i];
+        n += depth(scratch[i].logit) == s;
     }
     std::sort(scratch, scratch + n, better);
     Candidate end = n ? scratch[0] : Candidate{max, static_cast<int32_t>(x.size())};

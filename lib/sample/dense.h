@@ -34,7 +34,7 @@ size_t gather(std::span<const float> x, float bound, Candidate *out) noexcept;
 // The k best to `out` (room for the whole row), best first. Returns how many.
 size_t select_best(std::span<const float> x, int64_t k, Candidate *out) noexcept;
 
-// Where the nucleus of a row ends: its worst member. `histogram` has kDepths entries of scratch, `scratch` room for the row.
+// Where the nucleus of a row ends: its worst member. `histogram` has 2 * kDepths entries of scratch, `scratch` room for the row.
 constexpr int kDepths = 2048;
 Candidate nucleus_end(std::span<const float> x, float max, double top_p, double *histogram, Candidate *scratch) noexcept;
 // All that are `end` or better, in order of id.

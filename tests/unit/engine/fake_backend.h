@@ -88,6 +88,11 @@ public:
     }
     int32_t max_head_rows() const noexcept override { return o_.head_rows; }
 
+    int32_t n_threads() const noexcept override { return 3; }  // tasks run backwards, which must change nothing
+    void parallel(int32_t n, void (*fn)(void *, int32_t), void *ctx) override {
+        for (int32_t i = n; i-- > 0;) fn(ctx, i);
+    }
+
 private:
     struct Slot {
         int32_t token = -1, position = -1;

@@ -182,7 +182,7 @@ TEST_CASE("the nucleus ends where a full sort says, ties and all") {
             if (row[i] > -kInf) all.push_back({row[i], static_cast<int32_t>(i)}), max = std::max(max, row[i]);
         std::sort(all.begin(), all.end(), better);
         for (auto &c : all) total += std::exp(static_cast<double>(c.logit) - max);
-        std::vector<double> histogram(kDepths);
+        std::vector<double> histogram(2 * kDepths);
         for (double p : {1e-6, 0.1, 0.5, 0.9, 0.999}) {
             Candidate end = nucleus_end(row, max, p, histogram.data(), scratch.data());
             size_t n = gather_better(row, end, got.data());
