@@ -347,6 +347,7 @@ private:
     std::string_view unescape(const char *p) {
         const char *end = p;
         while (*end != '"' && *end != '\\') ++end;
+        if (end == p && *end == '"') return "";  // with a pointer: callers hash and copy it
         if (*end == '"') return arena_.copy({p, static_cast<size_t>(end - p)});
         while (*end != '"') end += *end == '\\' ? 2 : 1;
         char *out = arena_.array<char>(static_cast<size_t>(end - p)), *o = out;  // an escape is never shorter than its text

@@ -29,7 +29,7 @@ constexpr StType types[] = {
 
 // Longer names are no names. The field names and types of the header are far below.
 constexpr size_t kMaxName = 4096;
-constexpr uint64_t kMaxSkipDepth = 64;  // skip_value recurses; a host's larger limit stops here
+constexpr uint64_t kMaxSkipDepth = 24;  // skip_value recurses, about 1 KiB a level; a higher limit of the host stops here
 
 class StParser {
 public:
