@@ -50,7 +50,7 @@ void Forward::State::route_rows(int64_t a, int64_t b, int worker) noexcept {
     }
 }
 
-// DeepSeek-V3: a group of experts counts as the sum of its best two; only the best groups stay in the choice.
+// DeepSeek: only the best groups of experts stay in the choice. A group counts as its best, in V3 as its best two.
 void Forward::State::limit_groups(float *p) const noexcept {
     const MoeConfig &moe = config.moe;
     const int32_t groups = moe.n_groups, size = moe.n_experts / groups;
@@ -63,7 +63,7 @@ void Forward::State::limit_groups(float *p) const noexcept {
             else if (p[e] > second)
                 second = p[e];
         }
-        return moe.selection_bias == Presence::no ? first : size > 1 ? first + second : first;
+        return moe.gating == Gating::sigmoid && size > 1 ? first + second : first;
     };
     for (int32_t drop = groups - moe.n_groups_used; drop > 0; --drop) {
         int32_t worst = -1;

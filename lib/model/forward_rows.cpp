@@ -83,10 +83,15 @@ void Forward::State::attn_in_rows(int64_t a, int64_t b) noexcept {
 void Forward::State::head_rows(int64_t a, int64_t b) noexcept {
     const LayerConfig &l = layer_config();
     const LayerWeights &w = layer_weights();
-    const int64_t q = static_cast<int64_t>(l.n_head) * config.head_k, kk = static_cast<int64_t>(l.n_head_kv) * config.head_k;
+    const int64_t q = static_cast<int64_t>(l.n_head) * config.head_k;
     const float *bias = weights.f32(w.qkv.bias), *q_norm = weights.f32(w.q_norm), *k_norm = weights.f32(w.k_norm);
     for (int64_t r = a; r < b; ++r) {
         float *row = qkv.row(r);
+        if (config.mla.kv_rank) {
+            latent_heads(l, r);
+            write_kv(l, r);
+            continue;
+        }
         if (bias) k.add(bias, row, w.qkv.rows);
         if (q_norm) {
             const bool whole = config.qk_norm == QkNorm::whole;
@@ -107,10 +112,16 @@ void Forward::State::head_rows(int64_t a, int64_t b) noexcept {
                                    1,   l.n_head + l.n_head_kv, config.head_k,   dims};
             (config.rope_kind == RopeKind::halves ? k.rope_halves : k.rope_neighbours)(&args);
         }
-        const tensor::AttnSeq &s = attn_seqs[static_cast<size_t>(segment_of[static_cast<size_t>(r)])];
-        const int32_t at = own_store ? 0 : layer - weights.range().begin;
-        store->write(k, at, s.blocks, s.first_pos + r - s.row, 1, row + q, qkv.ld, row + q + kk, qkv.ld);
+        write_kv(l, r);
     }
+}
+
+void Forward::State::write_kv(const LayerConfig &l, int64_t r) noexcept {
+    const tensor::AttnSeq &s = attn_seqs[static_cast<size_t>(segment_of[static_cast<size_t>(r)])];
+    const int32_t at = own_store ? 0 : layer - weights.range().begin;
+    const float *key = qkv.row(r) + static_cast<int64_t>(l.n_head) * config.head_k,
+                *value = key + static_cast<int64_t>(l.n_head_kv) * config.head_k;
+    store->write(k, at, s.blocks, s.first_pos + r - s.row, 1, key, qkv.ld, value, qkv.ld);
 }
 
 void Forward::State::ffn_in_rows(int64_t a, int64_t b) noexcept {
@@ -125,6 +136,7 @@ void Forward::State::ffn_in_rows(int64_t a, int64_t b) noexcept {
         std::copy_n(src, (b - a) * h, t.row(a));  // experts round their rows from t
     }
     round_rows(layer_config().moe ? w.router : w.gate_up, src, h, a, b - a, act_q8, act_f32);
+    if (w.shared_gate_up) round_rows(w.shared_gate_up, src, h, a, b - a, act_q8, act_f32);
 }
 
 namespace {

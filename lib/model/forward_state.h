@@ -14,6 +14,8 @@ enum class Phase : uint8_t {
     embed,       // rows: token and position embeddings, rope tables
     attn_in,     // rows: what the layer before left to add, norm, rounding
     qkv,         // product
+    latent_in,   // rows: norms of the latent vectors, rounding
+    latent_up,   // products: queries, and keys with values, of all heads
     heads,       // rows: biases, norms of q and k, rope, KV write
     attend,      // tasks of the attention plan
     attn_round,  // rows: attention's output, rounded
@@ -28,9 +30,12 @@ enum class Phase : uint8_t {
     moe_act,
     moe_down,
     combine,  // rows: the weighted sum over a token's experts
-    finish,   // output rows: what the last layer left, final norm
-    head_in,  // output rows: rounding
-    head,     // product, scale, softcap
+    shared_up,
+    shared_act,
+    shared_down,  // experts that every token has
+    finish,       // output rows: what the last layer left, final norm
+    head_in,      // output rows: rounding
+    head,         // product, scale, softcap
 };
 
 // A product cut into tiles of panels x tokens.
@@ -73,7 +78,7 @@ struct Forward::State {
     int64_t n_slices = 0, n_done = 0;
     Vector<uint8_t> done;  // [slices] of a phase that was paused
     Vector<int32_t> pending;
-    Tiles tiles;
+    Tiles tiles, tiles_kv;
     int64_t row_step = 1;  // rows a slice of a row phase
 
     // ---- rows of f32; widths in values, rows as many as the pass holds
@@ -83,8 +88,9 @@ struct Forward::State {
         float *row(int64_t r) noexcept { return data.as<float>() + r * ld; }
         const float *row(int64_t r) const noexcept { return data.as<float>() + r * ld; }
     };
+    Rows latent, latent_kv;  // of latent attention: what qkv gives, and what kv_b gives
     Rows x, t, qkv, attn, ffn, outputs, logits, router, pair_ffn, pair_out;
-    tensor::Activations act_q8, act_f32, pair_q8, pair_f32;
+    tensor::Activations act_q8, act_f32, pair_q8, pair_f32, latent_q8, latent_f32;
     tensor::AttnPlan plan;
     Vector<tensor::AttnSeq> attn_seqs;
 
@@ -137,6 +143,9 @@ struct Forward::State {
     // ---- rows (forward_rows.cpp): rows [a, b)
     void embed_rows(int64_t a, int64_t b) noexcept;
     void attn_in_rows(int64_t a, int64_t b) noexcept;
+    void latent_in_rows(int64_t a, int64_t b) noexcept;
+    void latent_heads(const LayerConfig &l, int64_t r) noexcept;
+    void write_kv(const LayerConfig &l, int64_t r) noexcept;
     void head_rows(int64_t a, int64_t b) noexcept;
     void ffn_in_rows(int64_t a, int64_t b) noexcept;
     void act_rows(Rows &y, const Linear &l, int64_t width, int64_t a, int64_t b) noexcept;

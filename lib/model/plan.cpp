@@ -269,7 +269,9 @@ private:
             w.post_attn_norm = norm(Role::post_attn_norm, h, i);
             w.post_ffn_norm = norm(Role::post_ffn_norm, h, i);
         }
-        if (there(Role::qkv, ".weight", i))
+        if (c_.mla.kv_rank)
+            latent(w, q, i);
+        else if (there(Role::qkv, ".weight", i))
             w.qkv = linear({{Role::qkv}}, q + k + v, h, i, -1, c_.bias_qkv);
         else
             w.qkv = linear({{Role::q, q}, {Role::k, k}, {Role::v, v}}, q + k + v, h, i, -1, c_.bias_qkv);
@@ -287,6 +289,24 @@ private:
             dense(w, l, i);
     }
 
+    // Latent attention: one product of the hidden state gives the queries (or their low-rank form), the latent vector
+    // and the shared rotary key; others expand them.
+    void latent(LayerWeights &w, int64_t q, int32_t i) {
+        const MlaConfig &m = c_.mla;
+        const int64_t kv = m.kv_rank + m.qk_rope, heads = c_.layers[static_cast<size_t>(i)].n_head, up = heads * (m.qk_nope + m.v);
+        if (m.q_rank) {
+            w.qkv = linear({{Role::q_a, m.q_rank}, {Role::kv_a, kv}}, m.q_rank + kv, c_.hidden, i, -1, c_.bias_qkv);
+            w.q_a_norm = norm(Role::q_a_norm, m.q_rank, i);
+            w.q_b = linear({{Role::q_b}}, q, m.q_rank, i, -1, Presence::no);
+        } else {
+            w.qkv = linear({{Role::q, q}, {Role::kv_a, kv}}, q + kv, c_.hidden, i, -1, c_.bias_qkv);
+        }
+        w.kv_a_norm = norm(Role::kv_a_norm, m.kv_rank, i);
+        if (!there(Role::kv_b, ".weight", i) && there(Role::k_b, ".weight", i))
+            fail(Code::unsupported, "tensor 'blk.", i, ".attn_k_b.weight': files whose kv_b is split in two are not supported");
+        w.kv_b = linear({{Role::kv_b}}, up, m.kv_rank, i, -1, Presence::no);
+    }
+
     void dense(LayerWeights &w, const LayerConfig &l, int32_t i) {
         const int64_t h = c_.hidden, f = l.n_ff;
         if (!c_.gated)
@@ -301,7 +321,10 @@ private:
     void experts(LayerWeights &w, int32_t i) {
         const int64_t h = c_.hidden, f = c_.moe.n_ff;
         w.router = linear({{Role::router}}, c_.moe.n_experts, h, i, -1, c_.moe.bias);
-        if (c_.moe.selection_bias != Presence::no) w.selection_bias = small(Role::selection_bias, c_.moe.n_experts, i, ".bias");
+        const std::string_view suffix = of(Role::selection_bias).form == Form::bare ? ".weight" : ".bias";
+        if (c_.moe.selection_bias == Presence::yes ||
+            (c_.moe.selection_bias == Presence::if_there && there(Role::selection_bias, suffix, i)))
+            w.selection_bias = small(Role::selection_bias, c_.moe.n_experts, i, suffix);
         w.experts.reserve(static_cast<size_t>(c_.moe.n_experts));
         for (int32_t e = 0; e < c_.moe.n_experts; ++e) {
             Expert x;

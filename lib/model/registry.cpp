@@ -9,8 +9,8 @@ namespace inlay::model {
 namespace {
 
 constexpr const Architecture *kAll[] = {
-    &llama, &qwen2,   &qwen3, &qwen3moe, &gemma2, &gemma3,     &phi3,       &smollm3,
-    &olmo2, &granite, &gpt2,  &gpt_oss,  &bert,   &modernbert, &nomic_bert,
+    &llama, &qwen2,   &qwen3, &qwen3moe, &gemma2,    &gemma3, &phi3,       &smollm3,
+    &olmo2, &granite, &gpt2,  &gpt_oss,  &deepseek2, &bert,   &modernbert, &nomic_bert,
 };
 
 constexpr TensorName kCommonHf[] = {

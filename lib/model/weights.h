@@ -54,8 +54,8 @@ struct LayerWeights {
     F32 selection_bias;
     Vector<Expert> experts;
     Linear shared_gate_up, shared_down;
-    // Latent attention.
-    Linear q_a, q_b, kv_a, kv_b;
+    // Latent attention: qkv holds [q or its low-rank form; latent vector; shared rotary key].
+    Linear q_b, kv_b;
     Norm q_a_norm, kv_a_norm;
 };
 

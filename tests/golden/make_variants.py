@@ -143,6 +143,12 @@ def main():
     add("qwen3moe every second layer", *moe, k(head_dim=20, moe_intermediate_size=24, num_experts=6, num_experts_per_tok=3, norm_topk_prob=False, decoder_sparse_step=2, attention_bias=True, num_hidden_layers=4))
     add("qwen3moe one dense layer", *moe, k(head_dim=20, moe_intermediate_size=24, num_experts=6, num_experts_per_tok=3, norm_topk_prob=True, mlp_only_layers=[1], use_sliding_window=True, sliding_window=9))
     add("gpt-oss 3 of 5", T.GptOssConfig, T.GptOssForCausalLM, k(head_dim=20, num_local_experts=5, num_experts_per_tok=3, sliding_window=6))
+    latent = dict(num_key_value_heads=4, kv_lora_rank=20, qk_nope_head_dim=12, qk_rope_head_dim=8, v_head_dim=10, moe_intermediate_size=24, num_experts_per_tok=3,
+                  n_routed_experts=6, first_k_dense_replace=1, n_shared_experts=2, routed_scaling_factor=1.5)
+    yarn = rope("yarn", factor=8.0, original_max_position_embeddings=32, mscale=0.7, mscale_all_dim=0.7)
+    add("deepseek2 groups, yarn", T.DeepseekV2Config, T.DeepseekV2ForCausalLM, k(**latent, q_lora_rank=None, topk_method="group_limited_greedy", n_group=3, topk_group=2, rope_parameters=yarn))
+    add("deepseek2 low-rank queries", T.DeepseekV2Config, T.DeepseekV2ForCausalLM, k(**latent, q_lora_rank=28, topk_method="greedy", n_group=1, topk_group=1), edit=old_rope)
+    add("deepseek3 halves, yarn", T.DeepseekV3Config, T.DeepseekV3ForCausalLM, k(**latent, q_lora_rank=28, n_group=2, topk_group=1, rope_interleave=False, attention_bias=True, rope_parameters=yarn))
     add("bert", T.BertConfig, T.BertModel, dict(ENC, hidden_act="gelu_new", layer_norm_eps=1e-6, type_vocab_size=3), encoder=True)
     add("xlm-roberta", T.XLMRobertaConfig, T.XLMRobertaModel, dict(ENC, type_vocab_size=1, pad_token_id=1), encoder=True)
     add("modern-bert biases", T.ModernBertConfig, T.ModernBertModel, dict(ENC, num_hidden_layers=4, norm_bias=True, attention_bias=True, mlp_bias=True, local_attention=8, pad_token_id=0, bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2), encoder=True)

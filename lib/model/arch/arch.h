@@ -6,7 +6,7 @@
 
 namespace inlay::model {
 
-extern const Architecture llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, smollm3, olmo2, granite, gpt2, gpt_oss, bert, modernbert,
+extern const Architecture llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, smollm3, olmo2, granite, gpt2, gpt_oss, deepseek2, bert, modernbert,
     nomic_bert;
 
 // Gemma generations (gemma_common.cpp).
