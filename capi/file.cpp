@@ -3,7 +3,7 @@
 
 #include "capi/handles.h"
 #include "engine/file_info.h"
-#include "io/validate.h"
+#include "engine/validate_file.h"
 
 using namespace inlay;
 using namespace inlay::capi;
@@ -21,7 +21,7 @@ extern "C" inlay_status inlay_file_info(inlay_runtime *rt, const char *path, siz
 extern "C" inlay_status inlay_file_validate(inlay_runtime *rt, const char *path, size_t n_path, char *out, size_t *io_n, inlay_error *err) {
     return guard(err, [&] {
         engine::Runtime &r = *need_handle(rt, "rt").owner;
-        auto problems = io::validate_checkpoint(r.files(), r.memory(), text_arg(path, n_path, "path"), r.limits(), r.log());
+        auto problems = engine::validate_file(r, text_arg(path, n_path, "path"));
         String json((Alloc<char>(r.memory())));
         json += problems.empty() ? "{\"ok\":true,\"problems\":[" : "{\"ok\":false,\"problems\":[";
         for (size_t i = 0; i < problems.size(); ++i) {
