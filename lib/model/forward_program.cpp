@@ -81,7 +81,7 @@ void Forward::State::prepare() {
     const int64_t n_pairs = static_cast<int64_t>(n_live) * config.moe.n_used;
     switch (phase) {
         case Phase::embed:
-            by_rows(n_live, config.hidden);
+            by_rows(n_live, 8 * static_cast<int64_t>(config.hidden));  // unpacking and sines: some 10 us a row
             break;
         case Phase::attn_in:
             make_room(w->qkv, act_q8, act_f32, n_live, config.hidden);
