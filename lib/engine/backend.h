@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/containers.h"
+#include "kernels/signatures.h"
 #include "kv/cache.h"
 
 namespace inlay::engine {
@@ -60,6 +61,7 @@ public:
         for (int32_t i = 0; i < n; ++i) fn(ctx, i);
     }
     virtual int32_t n_threads() const noexcept { return 1; }
+    virtual const kernels::KernelTable *kernels() const noexcept { return nullptr; }  // for the sampler; null = scalar
 };
 
 // Tokens to text for one sequence: holds back what is not yet whole UTF-8.

@@ -8,7 +8,7 @@
 namespace inlay::engine {
 
 Drafter::Drafter(Memory &m, Owned<Backend> backend, int32_t n_blocks, int32_t chunk, int32_t max_rows)
-    : backend_(std::move(backend)), cache_(m, n_blocks, false, 0), workspace_(m, backend_->facts().n_vocab), chunk_(chunk), max_rows_(max_rows), jobs_(m), ids_(m),
+    : backend_(std::move(backend)), cache_(m, n_blocks, false, 0), workspace_(m, backend_->facts().n_vocab, backend_->kernels()), chunk_(chunk), max_rows_(max_rows), jobs_(m), ids_(m),
       history_(m), rows_(m), copies_(m), output_job_(m) {
     ids_.reserve(static_cast<size_t>(max_rows));
 }

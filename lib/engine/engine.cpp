@@ -55,7 +55,7 @@ EngineImpl::EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> ba
       forbidden_(m), ids_scratch_(m), top_(m), text_(Alloc<char>(m, MemTag::text)), trace_(m) {
     int32_t drawers = facts_.has_head ? std::min(kDrawers, backend_->n_threads()) : 0;
     workspaces_.reserve(static_cast<size_t>(drawers));
-    for (int32_t i = 0; i < drawers; ++i) workspaces_.emplace_back(m, facts_.n_vocab);
+    for (int32_t i = 0; i < drawers; ++i) workspaces_.emplace_back(m, facts_.n_vocab, backend_->kernels());
     size_t rows = static_cast<size_t>(params_.max_batch_tokens), parts = static_cast<size_t>(sched_.limits().max_running);
     pass_ids_.reserve(rows);
     outputs_.reserve(rows);

@@ -82,6 +82,7 @@ public:
         std::lock_guard lock(model_->runtime().executor_mutex());
         thread::parallel_for(model_->runtime().executor(), n, [&](int64_t task, int) { fn(ctx, static_cast<int32_t>(task)); });
     }
+    const kernels::KernelTable *kernels() const noexcept override { return &model_->runtime().kernels(); }
     int32_t n_threads() const noexcept override { return model_->runtime().n_threads(); }
 
 private:

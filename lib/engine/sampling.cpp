@@ -29,7 +29,7 @@ void EngineImpl::draw_ahead(const Output &o, std::span<const float> logits, samp
     const Choice &c = choice_of(*plan_.parts[static_cast<size_t>(o.part)].seq);
     try {
         out.pick = sample::draw(logits, c.sampling, {c.seq.tokens, c.seq.n_prompt}, {}, c.sampler, static_cast<uint64_t>(c.seq.known()), w);
-        if (c.group.params.want_logprobs || c.sampling.logprobs >= 0) out.sum = sample::log_sum(logits);
+        if (c.group.params.want_logprobs || c.sampling.logprobs >= 0) out.sum = sample::log_sum(workspaces_[0].kernels(), logits);
         out.ready = true;
     } catch (const Error &) {}  // out of memory: drawn again in its turn, where the failure ends the choice
 }
@@ -114,7 +114,7 @@ void EngineImpl::fork_children(Choice &first, std::span<const float> logits) {
 void EngineImpl::report_prompt_row(Choice &c, const batch::Part &part, int32_t row, std::span<const float> logits) {
     int32_t next = part.from + row + 1;
     if (next >= c.prompt_reported && next < c.seq.n_prompt) {
-        double sum = sample::log_sum(logits);
+        double sum = sample::log_sum(workspaces_[0].kernels(), logits);
         if (std::isnan(sum)) return finish(c, Finish::numeric, "numeric: logits are not numbers");
         int32_t token = c.seq.tokens[static_cast<size_t>(next)];
         sample::top_logprobs(logits, sum, std::max(0, c.sampling.logprobs), workspaces_[0].scratch(), top_);
@@ -151,7 +151,7 @@ void EngineImpl::sample_for(Choice &c, std::span<const float> logits, const Draw
     double logprob = 0;
     top_.clear();
     if (p.want_logprobs || c.sampling.logprobs >= 0) {
-        double sum = drawn.ready ? drawn.sum : sample::log_sum(logits);
+        double sum = drawn.ready ? drawn.sum : sample::log_sum(workspaces_[0].kernels(), logits);
         logprob = static_cast<double>(logits[static_cast<size_t>(pick.token)]) - sum;
         sample::top_logprobs(logits, sum, std::max(0, c.sampling.logprobs), workspaces_[0].scratch(), top_);
     }

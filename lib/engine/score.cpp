@@ -59,7 +59,7 @@ public:
         out.argmax = std::max(0, sample::first_equal(row, x.max));
         out.logprob = 0;
         if (at_ + 1 < static_cast<int64_t>(ids_.size()))
-            out.logprob = static_cast<double>(row[static_cast<size_t>(ids_[static_cast<size_t>(at_ + 1)])]) - sample::log_sum(row);
+            out.logprob = static_cast<double>(row[static_cast<size_t>(ids_[static_cast<size_t>(at_ + 1)])]) - sample::log_sum(e.workspaces_[0].kernels(), row);
         if (logits) std::copy(row.begin(), row.end(), logits);
         if (++at_ == static_cast<int64_t>(ids_.size())) e.cache_.release(table_);
         return true;

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "sample/chain_impl.h"
+#include "kernels/table.h"
 #include "sample/math.h"
 
 namespace inlay::sample {
@@ -15,15 +16,16 @@ constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr double kLn2 = 0.6931471805599453;
 }  // namespace
 
-Workspace::Workspace(Memory &m, int32_t n_vocab)
-    : n_vocab_(n_vocab), row_(Alloc<float>(m, MemTag::scratch)), list_(Alloc<Candidate>(m, MemTag::scratch)), sorting_(Alloc<Candidate>(m, MemTag::scratch)),
-      histogram_(static_cast<size_t>(2 * kDepths), 0.0, Alloc<double>(m, MemTag::scratch)), blocks_(Alloc<double>(m, MemTag::scratch)),
+Workspace::Workspace(Memory &m, int32_t n_vocab, const kernels::KernelTable *k)
+    : n_vocab_(n_vocab), kernels_(k ? *k : kernels::build_table({})), row_(Alloc<float>(m, MemTag::scratch)), list_(Alloc<Candidate>(m, MemTag::scratch)), sorting_(Alloc<Candidate>(m, MemTag::scratch)),
+      weights_(Alloc<float>(m, MemTag::scratch)), histogram_(static_cast<size_t>(2 * kDepths), 0.0, Alloc<double>(m, MemTag::scratch)), blocks_(Alloc<double>(m, MemTag::scratch)),
       counts_(Alloc<uint32_t>(m, MemTag::scratch)), touched_(Alloc<int32_t>(m, MemTag::scratch)), match_(Alloc<int32_t>(m, MemTag::scratch)),
       key_(Alloc<Key>(m, MemTag::scratch)) {
     size_t n = static_cast<size_t>(n_vocab);
     row_.resize(n);
     list_.resize(n);
     sorting_.resize(n);
+    weights_.resize(n);
     blocks_.resize((n + kBlock - 1) / kBlock);
     counts_.resize(n);
     touched_.reserve(4096);
@@ -34,21 +36,17 @@ int32_t Chain::pick(const PhiloxBlock &random, double *probability) {
     double u = uniform_double(random.w[0], random.w[1]);
     float m = best();
     size_t n = static_cast<size_t>(count()), blocks = (n + kBlock - 1) / kBlock, b = 0, last = 0;
-    auto logit = [&](size_t i) { return listed_ ? w_.list_[i].logit : row_[i]; };
     double total = 0, at = 0;
     if (listed_) {
+        const float *e = weights();
         for (; b < blocks; ++b) {
-            float e[kBlock];
-            size_t k = std::min<size_t>(kBlock, n - b * kBlock);
-            const Candidate *c = w_.list_.data() + b * kBlock;
-            for (size_t i = 0; i < k; ++i) e[i] = exp_neg(c[i].logit - m);
             double s = 0;
-            for (size_t i = 0; i < k; ++i) s += static_cast<double>(e[i]);
+            for (size_t i = b * kBlock; i < std::min(n, (b + 1) * kBlock); ++i) s += static_cast<double>(e[i]);
             w_.blocks_[b] = s;
             total += s;
         }
     } else {
-        total = exp_sum(row_, m, w_.blocks_.data());
+        total = exp_sum(w_.kernels_, row_, m, w_.blocks_.data());
     }
     double target = u * total;
     for (b = 0; b < blocks; ++b) {
@@ -57,9 +55,14 @@ int32_t Chain::pick(const PhiloxBlock &random, double *probability) {
         at += w_.blocks_[b];
     }
     if (b == blocks) b = last, at = target;  // rounding may leave the target beyond the end: the last one with any weight
+    size_t first = b * kBlock, end = std::min(n, first + kBlock);
+    if (!listed_) {
+        for (size_t i = first; i < end; ++i) w_.weights_[i] = row_[i] - m;
+        w_.kernels_.map_exp(w_.weights_.data() + first, w_.weights_.data() + first, static_cast<int64_t>(end - first));
+    }
     int32_t chosen = -1;
-    for (size_t i = b * kBlock; i < std::min(n, (b + 1) * kBlock); ++i) {
-        double e = static_cast<double>(exp_neg(logit(i) - m));
+    for (size_t i = first; i < end; ++i) {
+        double e = static_cast<double>(w_.weights_[i]);
         if (!(e > 0)) continue;
         chosen = listed_ ? w_.list_[i].id : static_cast<int32_t>(i);
         at += e;

@@ -43,7 +43,9 @@ struct Pick {
 // Scratch memory of one thread: sized once, no allocation afterwards.
 class Workspace {
 public:
-    Workspace(Memory &m, int32_t n_vocab);
+    // `kernels` null: the scalar ones, with the same bits.
+    Workspace(Memory &m, int32_t n_vocab, const kernels::KernelTable *kernels = nullptr);
+    const kernels::KernelTable &kernels() const noexcept { return kernels_; }
     int32_t n_vocab() const noexcept { return n_vocab_; }
     Candidate *scratch() noexcept { return sorting_.data(); }  // [n_vocab], between draws
 
@@ -53,11 +55,14 @@ private:
         double distance;
         float logit;
         int32_t id;
+        float weight;
     };
     int32_t n_vocab_;
+    kernels::KernelTable kernels_;
     Vector<float> row_;         // [n_vocab]: logits after bias and penalties
     Vector<Candidate> list_;    // [n_vocab]: what is left once a stage has truncated
     Vector<Candidate> sorting_;  // [n_vocab]
+    Vector<float> weights_;     // [n_vocab]: exp of the list's logits
     Vector<double> histogram_;  // [2 * kDepths]
     Vector<double> blocks_;     // softmax sums, one a kBlock
     Vector<uint32_t> counts_;   // [n_vocab], all zero between calls

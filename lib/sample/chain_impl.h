@@ -37,6 +37,7 @@ private:
 
     float best();                 // the largest logit
     double mass();                // sum of exp(logit - best())
+    const float *weights() noexcept;  // of the list: exp(logit - best()), until it changes
     double entropy();             // in nats
     int64_t count() const noexcept;
 

@@ -49,23 +49,41 @@ int32_t first_equal(std::span<const float> x, float value) noexcept {
     return -1;
 }
 
-double exp_sum(std::span<const float> x, float max, double *blocks) noexcept {
+namespace {
+
+// e[i] = exp(x[i] - max) for one block; zeros up to kBlock.
+void block_exp(const kernels::KernelTable &k, const float *x, int64_t n, float max, float *e) noexcept {
+    float d[kBlock];
+    for (int64_t i = 0; i < n; ++i) d[i] = x[i] - max;
+    k.map_exp(d, e, n);
+    for (int64_t i = n; i < kBlock; ++i) e[i] = 0;
+}
+
+double block_sum(const float *e) noexcept {
+    double lane[8] = {};
+    for (int64_t i = 0; i < kBlock; i += 8)
+        for (int l = 0; l < 8; ++l) lane[l] += static_cast<double>(e[i + l]);
+    return ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7]));
+}
+
+}  // namespace
+
+double exp_sum(const kernels::KernelTable &k, std::span<const float> x, float max, double *blocks) noexcept {
     double total = 0;
     int64_t n = static_cast<int64_t>(x.size());
     for (int64_t at = 0, b = 0; at < n; at += kBlock, ++b) {
         float e[kBlock];
-        int64_t m = std::min(kBlock, n - at);
-        const float *row = x.data() + at;
-        for (int64_t i = 0; i < m; ++i) e[i] = exp_neg(row[i] - max);
-        for (int64_t i = m; i < kBlock; ++i) e[i] = 0;
-        double lane[8] = {};
-        for (int64_t i = 0; i < kBlock; i += 8)
-            for (int l = 0; l < 8; ++l) lane[l] += static_cast<double>(e[i + l]);
-        double s = ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7]));
+        block_exp(k, x.data() + at, std::min(kBlock, n - at), max, e);
+        double s = block_sum(e);
         if (blocks) blocks[b] = s;
         total += s;
     }
     return total;
+}
+
+void weights(const kernels::KernelTable &k, std::span<const Candidate> list, float max, float *out) noexcept {
+    for (size_t i = 0; i < list.size(); ++i) out[i] = list[i].logit - max;
+    k.map_exp(out, out, static_cast<int64_t>(list.size()));
 }
 
 size_t gather(std::span<const float> x, float bound, Candidate *out) noexcept {
@@ -115,10 +133,10 @@ size_t select_best(std::span<const float> x, int64_t k, Candidate *out) noexcept
 }
 
 // The mass by depth below the best, in 16ths of a nat, says in which slice the nucleus ends; only that slice is sorted.
-Candidate nucleus_end(std::span<const float> x, float max, double top_p, double *histogram, Candidate *scratch) noexcept {
+Candidate nucleus_end(const kernels::KernelTable &k, std::span<const float> x, float max, double top_p, double *histogram, Candidate *scratch) noexcept {
     constexpr float kSlices = 16;
     constexpr int32_t kDeepest = std::bit_cast<int32_t>(static_cast<float>(kDepths - 1));
-    auto depth = [&](float v) {  // clamped on bits, as in exp_neg: depths are never negative
+    auto depth = [&](float v) {  // clamped on bits, as depths are never negative: a choice between floats does not vectorise
         int32_t bits = std::bit_cast<int32_t>((max - v) * kSlices);
         return static_cast<int32_t>(std::bit_cast<float>(bits < kDeepest ? bits : kDeepest));
     };
@@ -128,7 +146,7 @@ Candidate nucleus_end(std::span<const float> x, float max, double top_p, double 
         int32_t slice[kBlock];
         size_t m = std::min<size_t>(kBlock, x.size() - at);
         const float *row = x.data() + at;
-        for (size_t i = 0; i < m; ++i) e[i] = exp_neg(row[i] - max);
+        block_exp(k, row, static_cast<int64_t>(m), max, e);
         for (size_t i = 0; i < m; ++i) slice[i] = depth(row[i]);
         // Two histograms take turns: neighbours often share a slice, and an addition waits for the one before it.
         for (size_t i = 0; i < m; ++i) histogram[slice[i] + kDepths * static_cast<int32_t>(i & 1)] += static_cast<double>(e[i]);
@@ -150,7 +168,9 @@ Candidate nucleus_end(std::span<const float> x, float max, double top_p, double 
     Candidate end = n ? scratch[0] : Candidate{max, static_cast<int32_t>(x.size())};
     for (size_t i = 0; i < n && have < top_p * total; ++i) {
         end = scratch[i];
-        have += static_cast<double>(exp_neg(end.logit - max));
+        float e = end.logit - max;
+        k.map_exp(&e, &e, 1);
+        have += static_cast<double>(e);
     }
     return end;
 }

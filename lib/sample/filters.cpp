@@ -32,27 +32,28 @@ float Chain::best() {
     return best_;
 }
 
+const float *Chain::weights() noexcept {
+    sample::weights(w_.kernels_, list(), best(), w_.weights_.data());
+    return w_.weights_.data();
+}
+
 double Chain::mass() {
-    float m = best();
-    if (!listed_) return exp_sum(row_, m, nullptr);
+    if (!listed_) return exp_sum(w_.kernels_, row_, best(), nullptr);
+    const float *e = weights();
     double s = 0;
-    for (const Candidate &c : list()) s += static_cast<double>(exp_neg(c.logit - m));
+    for (size_t i = 0; i < n_list_; ++i) s += static_cast<double>(e[i]);
     return s;
 }
 
 double Chain::entropy() {
+    if (!listed_) keep_all();
     float m = best();
+    const float *e = weights();
     double s = 0, t = 0;
-    auto add = [&](float x) {
-        if (!(x > -kInf)) return;
-        double e = static_cast<double>(exp_neg(x - m));
-        s += e;
-        t += e * static_cast<double>(x - m);
-    };
-    if (listed_)
-        for (const Candidate &c : list()) add(c.logit);
-    else
-        for (float x : row_) add(x);
+    for (size_t i = 0; i < n_list_; ++i) {
+        s += static_cast<double>(e[i]);
+        if (e[i] > 0) t += static_cast<double>(e[i]) * static_cast<double>(w_.list_[i].logit - m);
+    }
     double h = log64(s) - t / s;
     return h > 0 ? h : 0;
 }
@@ -104,16 +105,15 @@ void Chain::top_k(int64_t k) {
 
 void Chain::top_p() {
     if (!listed_) {
-        Candidate end = nucleus_end(row_, best(), static_cast<double>(p_.top_p), w_.histogram_.data(), w_.sorting_.data());
+        Candidate end = nucleus_end(w_.kernels_, row_, best(), static_cast<double>(p_.top_p), w_.histogram_.data(), w_.sorting_.data());
         n_list_ = gather_better(row_, end, w_.list_.data());
         listed_ = true;
         return;
     }
     sort_list();
-    float m = best();
     double need = static_cast<double>(p_.top_p) * mass(), have = 0;
     size_t n = 0;
-    while (n < n_list_ && have < need) have += static_cast<double>(exp_neg(w_.list_[n++].logit - m));
+    while (n < n_list_ && have < need) have += static_cast<double>(w_.weights_[n++]);
     n_list_ = n;
 }
 
@@ -125,7 +125,7 @@ void Chain::typical() {
     w_.key_.clear();
     for (size_t i = 0; i < n_list_; ++i) {
         double surprise = ln_s - static_cast<double>(w_.list_[i].logit - m), d = surprise - h;
-        w_.key_.push_back({d < 0 ? -d : d, w_.list_[i].logit, w_.list_[i].id});
+        w_.key_.push_back({d < 0 ? -d : d, w_.list_[i].logit, w_.list_[i].id, w_.weights_[i]});
     }
     auto further = [](const Workspace::Key &a, const Workspace::Key &b) { return a.distance > b.distance || (a.distance == b.distance && a.id > b.id); };
     std::make_heap(w_.key_.begin(), w_.key_.end(), further);
@@ -134,7 +134,7 @@ void Chain::typical() {
         std::pop_heap(w_.key_.begin(), w_.key_.begin() + static_cast<ptrdiff_t>(left), further);
         const Workspace::Key &k = w_.key_[--left];
         w_.list_[n++] = {k.logit, k.id};
-        have += static_cast<double>(exp_neg(k.logit - m));
+        have += static_cast<double>(k.weight);
     }
     n_list_ = n;
     sorted_ = best_known_ = false;
@@ -161,7 +161,7 @@ void Chain::xtc(const PhiloxBlock &random) {
     best_known_ = false;
 }
 
-void Chain::keep_all() { keep_from(best() - 104.0f); }
+void Chain::keep_all() { keep_from(best() - 88.0f); }
 
 void Chain::temperature() {
     float t = p_.temperature;

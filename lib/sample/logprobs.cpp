@@ -7,10 +7,10 @@
 
 namespace inlay::sample {
 
-double log_sum(std::span<const float> logits) noexcept {
-    Extremes e = extremes(logits);
-    if (e.broken || !(e.max > -std::numeric_limits<float>::infinity())) return std::numeric_limits<double>::quiet_NaN();
-    return static_cast<double>(e.max) + log64(exp_sum(logits, e.max, nullptr));
+double log_sum(const kernels::KernelTable &k, std::span<const float> logits) noexcept {
+    if (extremes(logits).broken) return std::numeric_limits<double>::quiet_NaN();
+    kernels::ExpSum e = k.exp_sum(logits.data(), static_cast<int64_t>(logits.size()));
+    return static_cast<double>(e.max) + log64(e.sum);
 }
 
 void top_logprobs(std::span<const float> logits, double log_sum, int32_t n, Candidate *scratch, Vector<LogProb> &out) {

@@ -10,7 +10,7 @@
 namespace inlay::sample {
 
 // ln of the sum of exp over the row: logprob(i) = logits[i] - log_sum(row). NaN for a row with NaN or +inf.
-double log_sum(std::span<const float> logits) noexcept;
+double log_sum(const kernels::KernelTable &k, std::span<const float> logits) noexcept;
 
 struct LogProb {
     int32_t id;

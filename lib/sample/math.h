@@ -1,36 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// exp and log in plain IEEE steps: compiled once for the baseline, so the same bits on every CPU tier and with every
-// libm. Taylor coefficients on a reduced argument; degree chosen so that the cut-off stays below the type's rounding.
+// exp and log of single numbers in plain IEEE steps: the same bits with every libm. Rows go through the kernels' exp,
+// which has the same bits on every tier. Taylor coefficients on a reduced argument; degree chosen so that the cut-off stays below the type's rounding.
 #pragma once
 
 #include <bit>
 #include <cstdint>
 
 namespace inlay::sample {
-
-// e^x for x <= 0 in f32; 0 from -87 on (the result would be subnormal) and for NaN. |relative error| < 2e-7. The choice is
-// made on bits: a choice between floats keeps compilers from vectorising, for fear of a trap.
-inline float exp_neg(float x) noexcept {
-    constexpr int32_t kEnd = 0x42ae0000;  // 87.0f
-    int32_t bits = std::bit_cast<int32_t>(x), live = (bits & 0x7fffffff) < kEnd ? -1 : 0;
-    float c = std::bit_cast<float>(bits & live);
-    // Adding 1.5 * 2^23 rounds to the nearest integer, which then stands in the low bits.
-    float t = c * 1.44269504f + 12582912.0f;
-    float n = t - 12582912.0f;
-    float r = c - n * 0.693359375f;  // ln 2 in two parts: the first has 10 bits, so n * it is exact
-    r = r - n * -2.12194440e-4f;
-    float p = 1.0f / 5040;
-    p = p * r + 1.0f / 720;
-    p = p * r + 1.0f / 120;
-    p = p * r + 1.0f / 24;
-    p = p * r + 1.0f / 6;
-    p = p * r + 0.5f;
-    p = p * r + 1.0f;
-    p = p * r + 1.0f;
-    int32_t scale = (std::bit_cast<int32_t>(t) - 0x4b400000 + 127) << 23;
-    float y = p * std::bit_cast<float>(scale);
-    return std::bit_cast<float>(std::bit_cast<int32_t>(y) & live);
-}
 
 // e^x in f64, clamped to [-700, 700]. |relative error| < 1e-15.
 inline double exp64(double x) noexcept {
