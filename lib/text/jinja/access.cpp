@@ -320,7 +320,7 @@ bool next(Rt &rt, Iterator *it, Value *out) {
             if (it->pos >= s.s->size) return false;
             size_t n = static_cast<size_t>(char_bytes(s.s->data + it->pos, s.s->data + s.s->size));
             const Str *c = sub_str(rt, s.s, it->pos, it->pos + n);
-            *out = Value::string(c);
+            *out = Value::string(as_markup(rt, c, false));  // Python iterates Markup as plain str
             it->pos += n;
             return true;
         }

@@ -53,19 +53,20 @@ namespace {
 
 Value lowered(Rt &rt, const Value &v) { return v.is_string() ? str_value(case_map(rt, v.s, 1)) : v; }
 
-// The sort keys of make_multi_attrgetter: "a,b" gives lists of two.
+// The sort keys of make_multi_attrgetter: always a list, also of one part, so that equal keys need no order.
 Value sort_key(Rt &rt, const Value &v, const Value &attribute, bool ignore_case) {
+    List *keys = new_list(rt, 1);
+    auto add = [&](const Value &part) {
+        Value k = attribute_of(rt, v, part);
+        push(rt, keys, ignore_case ? lowered(rt, k) : k);
+    };
     if (attribute.is_string() && attribute.s->view().find(',') != std::string_view::npos) {
-        List *keys = new_list(rt);
         List *parts = split_text(rt, attribute.s, literal(rt, ","), -1, false);
-        for (uint32_t i = 0; i < parts->size; ++i) {
-            Value k = attribute_of(rt, v, parts->data[i]);
-            push(rt, keys, ignore_case ? lowered(rt, k) : k);
-        }
-        return Value::of(keys);
+        for (uint32_t i = 0; i < parts->size; ++i) add(parts->data[i]);
+    } else {
+        add(attribute);
     }
-    Value k = attribute_of(rt, v, attribute);
-    return ignore_case ? lowered(rt, k) : k;
+    return Value::of(keys);
 }
 
 // Stable merge sort of items by their keys, with Python's `<` alone (and `>` kept stable for reverse).
@@ -200,7 +201,7 @@ Value f_first(Rt &rt, const Value &v, const Value *, const Args &) {
 
 // Whether reversed() takes it, and the last item.
 Value f_last(Rt &rt, const Value &v, const Value *, const Args &) {
-    if (v.is_undefined()) type_error(rt, "TypeError: 'Undefined' object is not reversible");
+    if (v.is_undefined()) return undefined(rt, "No last item, sequence was empty.");
     if (v.is_string()) {
         if (v.s->size == 0) return undefined(rt, "No last item, sequence was empty.");
         const char *p = previous_char(v.s->data, v.s->data + v.s->size);
@@ -217,11 +218,11 @@ Value f_last(Rt &rt, const Value &v, const Value *, const Args &) {
 
 Value f_reverse(Rt &rt, const Value &v, const Value *, const Args &) {
     if (v.is_string()) return str_value(reverse_str(rt, v.s));
-    if (v.is_array() || v.is(Kind::dict) || v.is(Kind::range) || v.is(Kind::view)) {
+    if (v.is_array() || v.is(Kind::dict) || v.is(Kind::range) || v.is(Kind::view) || v.is_undefined()) {
         Iterator *it = iterate(rt, v);
         it->reversed = true;
         it->generator = true;
-        it->name = v.is(Kind::list) ? "list_reverseiterator" : v.is(Kind::tuple) ? "reversed" : v.is(Kind::range) ? "range_iterator" : "dict_reversekeyiterator";
+        it->name = v.is(Kind::list) ? "list_reverseiterator" : v.is(Kind::tuple) || v.is_undefined() ? "reversed" : v.is(Kind::range) ? "range_iterator" : "dict_reversekeyiterator";
         return from_iter(it);
     }
     if (!v.is(Kind::iterator) && !v.is_undefined()) type_error(rt, "argument must be iterable");
@@ -313,16 +314,7 @@ Value f_indent(Rt &rt, const Value &v, const Value *a, const Args &) {
 }
 
 Value f_items(Rt &rt, const Value &v, const Value *, const Args &) {
-    if (v.is_undefined()) return from_iter(generator(rt, Value::of(new_list(rt)), Step::none));
-    if (!v.is(Kind::dict)) type_error(rt, "TypeError: Can only get item pairs from a mapping.");
-    View *w = rt.heap.make<View>();
-    w->dict = v.dict;
-    w->kind = ViewKind::items;
-    Value view = Value::of(Kind::view);
-    view.view = w;
-    Iterator *it = iterate(rt, view);
-    it->generator = true;
-    return from_iter(it);
+    return from_iter(generator(rt, v, Step::items));
 }
 
 Value f_join(Rt &rt, const Value &v, const Value *a, const Args &) {
@@ -582,6 +574,7 @@ void wrap_line(Rt &rt, Text &t, const Str *line, int64_t width, bool break_long,
 }
 
 Value f_wordwrap(Rt &rt, const Value &v, const Value *a, const Args &) {
+    if (v.is_undefined()) use_undefined(rt, v);
     if (!v.is_string()) type_error(rt, "AttributeError: '", type_name(v), "' object has no attribute 'splitlines'");
     int64_t width = need_index(rt, given(a[0], Value::integer(79)), "integer");
     if (width <= 0) type_error(rt, "ValueError: invalid width (must be > 0)");
@@ -596,6 +589,7 @@ Value f_wordwrap(Rt &rt, const Value &v, const Value *a, const Args &) {
 }
 
 Value f_xmlattr(Rt &rt, const Value &v, const Value *a, const Args &) {
+    if (v.is_undefined()) use_undefined(rt, v);
     if (!v.is(Kind::dict)) type_error(rt, "AttributeError: '", type_name(v), "' object has no attribute 'items'");
     Text t(rt);
     for (uint32_t i = 0; i < v.dict->size; ++i) {
@@ -804,7 +798,16 @@ bool step_next(Rt &rt, Iterator *it, Value *out) {
     if (!it->started) {
         it->started = true;
         bool lazy = it->step == Step::map_filter || it->step == Step::select;
-        if (lazy && !truthy(rt, it->source)) {
+        if (it->step == Step::items) {
+            if (!it->source.is(Kind::dict) && !it->source.is_undefined()) type_error(rt, "TypeError: Can only get item pairs from a mapping.");
+            if (it->source.is(Kind::dict)) {
+                View *w = rt.heap.make<View>();
+                w->dict = it->source.dict;
+                w->kind = ViewKind::items;
+                it->source = Value::of(Kind::view);
+                it->source.view = w;
+            }
+        } else if (lazy && !truthy(rt, it->source)) {
             it->source = Value::of(new_list(rt));
         } else {
             start_step(rt, it);
@@ -878,6 +881,7 @@ bool step_next(Rt &rt, Iterator *it, Value *out) {
                 return true;
             }
             return false;
+        case Step::items: return next(rt, it->source.iter, out);
         case Step::slices:
             if (it->pos >= it->rest->size) return false;
             *out = it->rest->data[it->pos++];

@@ -204,7 +204,7 @@ struct Joiner {
 };
 
 // What iter() walks over. `source` decides; generators made by filters pull from another iterator and apply a step.
-enum class Step : uint8_t { none, map_filter, map_attribute, select, batch, unique, slices };
+enum class Step : uint8_t { none, map_filter, map_attribute, select, batch, unique, slices, items };
 struct Iterator {
     Value source;          // list, tuple, dict (keys), string, range, view, iterator; undefined = empty
     uint64_t pos = 0;      // item, or byte for strings
