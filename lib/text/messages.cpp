@@ -9,7 +9,7 @@ namespace inlay::text {
 namespace {
 
 constexpr std::string_view kTools =
-    R"([{"type":"function","function":{"name":"qzfunc","description":"d","parameters":{"type":"object","properties":{"qzkey":{"type":"string","description":"d"}},"required":["qzkey"]}}}])";
+    R"([{"type":"function","function":{"name":"qzfunc","description":"d","parameters":{"type":"object","properties":{"qzparam":{"type":"string","description":"d"}},"required":["qzparam"]}}}])";
 
 struct Probe {
     bool ok = false;

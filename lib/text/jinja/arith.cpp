@@ -79,7 +79,7 @@ Value int_binary(Rt &rt, BinOp op, const Value &a, const Value &b) {
         case BinOp::div: {
             if (b.is(Kind::bigint) ? false : b.small() == 0) type_error(rt, "ZeroDivisionError: division by zero");
             if (small) return Value::floating(static_cast<double>(static_cast<long double>(x) / static_cast<long double>(y)));
-            return Value::floating(to_double(rt, a) / to_double(rt, b));
+            return Value::floating(big_true_div(rt, a, b));
         }
         case BinOp::floordiv:
         case BinOp::mod: {

@@ -202,6 +202,20 @@ double to_double(Rt &rt, const Value &v) {
     return b.negative ? -d : d;
 }
 
+// a / b of ints, rounded once: the quotient is taken with at least 66 bits and a sticky last one.
+double big_true_div(Rt &rt, const Value &a, const Value &b) {
+    Big x = load(rt, a), y = load(rt, b);
+    if (x.mag.empty()) return 0;
+    size_t shift_limbs = 3 + (y.mag.size() > x.mag.size() ? y.mag.size() - x.mag.size() : 0);
+    x.mag.insert(x.mag.begin(), shift_limbs, 0);
+    Big q(rt), r(rt);
+    div_mag(rt, x.mag, y.mag, q.mag, r.mag);
+    if (!r.mag.empty()) q.mag[0] |= 1;
+    double d = std::ldexp(mag_to_double(q.mag), -static_cast<int>(shift_limbs * 32));
+    if (std::isinf(d)) type_error(rt, "OverflowError: integer division result too large for a float");
+    return x.negative != y.negative ? -d : d;
+}
+
 Value float_to_int(Rt &rt, double v) {
     if (std::isnan(v)) type_error(rt, "ValueError: cannot convert float NaN to integer");
     if (std::isinf(v)) type_error(rt, "OverflowError: cannot convert float infinity to integer");

@@ -139,6 +139,7 @@ Iterator *generator(Rt &rt, const Value &source, Step step, std::string_view nam
 // ---- numbers ----
 Value int_from_text(Rt &rt, std::string_view digits, int base, bool *ok);  // plain digits with sign, no underscores
 Value big_binary(Rt &rt, BinOp op, const Value &a, const Value &b);        // ints of any size
+double big_true_div(Rt &rt, const Value &a, const Value &b);
 int big_compare(const Value &a, const Value &b);
 double to_double(Rt &rt, const Value &v);  // any number
 void int_to_text(Rt &rt, Text &out, const Value &v, int base = 10, bool upper = false);  // with sign, no prefix

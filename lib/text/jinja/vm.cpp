@@ -82,7 +82,9 @@ Value Vm::resolve(uint16_t name) {
         return v = var.value ? from_json(rt_, *var.value, !var.trusted) : Value::none();
     }
     if (w == "self") return v = Value::of(new_dict(rt_), Kind::space);  // Jinja's handle on blocks, of which there are none
-    if (int id = find_global(w); id >= 0) {
+    int id = find_global(w);
+    if (w == "strftime_now" && in_.now.month == 0) id = -1;  // no clock was given
+    if (id >= 0) {
         v = Value::of(Kind::function);
         v.i = id;
         return v;

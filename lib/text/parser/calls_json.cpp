@@ -302,7 +302,7 @@ bool ParserMachine::step_arguments() {
                 finish_call();
                 state_ = State::content;
             } else {
-                state_ = f_.section.fenced ? State::fence_close : f_.start == Start::harmony ? State::harmony_close : State::expect_close;
+                state_ = fenced_ ? State::fence_close : f_.start == Start::harmony ? State::harmony_close : State::expect_close;
             }
             return true;
         }
@@ -396,7 +396,8 @@ bool ParserMachine::step_section_header() {
     while (!header.empty() && space(header.front())) header.remove_prefix(1);
     while (!header.empty() && space(header.back())) header.remove_suffix(1);
     pos_ = at + f_.section.separator.size();
-    if (f_.section.fenced) {
+    fenced_ = f_.section.fence == Fence::yes || (f_.section.fence == Fence::by_header && header == "function");
+    if (fenced_) {
         state_ = State::fence_name;
         return true;
     }

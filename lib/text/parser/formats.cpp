@@ -19,12 +19,14 @@ constexpr Mark kMistral[] = {{"[TOOL_CALLS]", "", Family::mistral}};
 constexpr Mark kDeepseek[] = {{"<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", Family::section}, {"<｜tool▁call▁begin｜>", "<｜tool▁calls▁end｜>", Family::one_call}};
 constexpr Mark kDsml[] = {{"<｜DSML｜function_calls>", "</｜DSML｜function_calls>", Family::xml_list},
                           {"<｜DSML｜tool_calls>", "</｜DSML｜tool_calls>", Family::xml_list}};
+constexpr Mark kDeepseekAll[] = {kDeepseek[0], kDeepseek[1], kDsml[0], kDsml[1]};
 constexpr Mark kGranite[] = {{"<|tool_call|>", "", Family::array}, {"<tool_call>", "</tool_call>", Family::object}, {"<response>", "", Family::drop}, {"</response>", "", Family::drop}};
 constexpr Mark kKimi[] = {{"<|tool_calls_section_begin|>", "<|tool_calls_section_end|>", Family::section}, {"<|tool_call_begin|>", "<|tool_calls_section_end|>", Family::one_call}};
 
-constexpr SectionStyle kDeepseekV3{"<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>", true, false};
-constexpr SectionStyle kDeepseekV31{"<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>", false, false};
-constexpr SectionStyle kKimiCalls{"<|tool_call_begin|>", "<|tool_call_argument_begin|>", "<|tool_call_end|>", false, true};
+constexpr SectionStyle kDeepseekV3{"<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>", Fence::yes, false};
+constexpr SectionStyle kDeepseekV31{"<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>", Fence::no, false};
+constexpr SectionStyle kDeepseekAny{"<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>", Fence::by_header, false};
+constexpr SectionStyle kKimiCalls{"<|tool_call_begin|>", "<|tool_call_argument_begin|>", "<|tool_call_end|>", Fence::no, true};
 
 constexpr XmlStyle kQwenTags{"<function=", ">", "<parameter=", ">", "", "</parameter>", "</function>", true, false};
 constexpr XmlStyle kGlmTags{"", "\n", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>", "</tool_call>", false, false};
@@ -39,6 +41,7 @@ const ToolFormat kFormats[] = {
     {"deepseek_v3", kThink, kThinkEnd, kDeepseek, Start::content, kDeepseekV3},
     {"deepseek_v31", kThink, kThinkEnd, kDeepseek, Start::content, kDeepseekV31},
     {"deepseek_dsml", kThink, kThinkEnd, kDsml, Start::content, {}, kDsmlTags},
+    {"deepseek", kThink, kThinkEnd, kDeepseekAll, Start::content, kDeepseekAny, kDsmlTags},  // whichever of the three comes
     {"granite", kThink, kThinkEnd, kGranite},
     {"glm", kThink, kThinkEnd, kGlm, Start::content, {}, kGlmTags},
     {"kimi_k2", kThink, kThinkEnd, kKimi, Start::content, kKimiCalls},

@@ -26,9 +26,11 @@ struct Mark {
     Family family;
 };
 
+// Whether a header names a type, and the name and a ```json fence follow the separator.
+enum class Fence : uint8_t { no, yes, by_header };
 struct SectionStyle {
     std::string_view call_open, separator, call_close;
-    bool fenced = false;       // the header names a type; the name and a ```json fence follow the separator
+    Fence fence = Fence::no;   // by_header: when the header says "function"
     bool header_is_id = false; // functions.NAME:INDEX
 };
 struct XmlStyle {

@@ -141,6 +141,7 @@ void ParserMachine::open_call() {
     value_ = Value::none;
     reading_key_ = name_seen_ = has_arguments_ = bad_ = arguments_open_ = false;
     first_parameter_ = true;
+    fenced_ = false;
 }
 
 void ParserMachine::begin_call() {

@@ -101,6 +101,7 @@ private:
     bool reading_key_ = false, name_seen_ = false, has_arguments_ = false, bad_ = false, arguments_open_ = false;
     const Mark *mark_ = nullptr;
     uint32_t in_section_ = 0;   // calls finished in it
+    bool fenced_ = false;
     String parameter_;
     bool parameter_text_ = false, first_parameter_ = true;
     // of its Python arguments

@@ -214,6 +214,22 @@ TEST_CASE("hostile streams stay linear, byte by byte") {
     }
 }
 
+TEST_CASE("one name for whatever DeepSeek writes") {
+    std::string dir = inlay_test::shared_path("data/tools");
+    if (dir.empty()) {
+        MESSAGE("SKIP: no ../shared/data/tools");
+        return;
+    }
+    Memory m;
+    std::ifstream in(dir + "/deepseek.jsonl", std::ios::binary);
+    for (std::string line; std::getline(in, line);) {
+        io::JsonDocument doc = io::JsonDocument::parse(m, line, {});
+        const io::Json *start = doc.root().find("starts_in_reasoning");
+        INFO(doc.root().find("id")->string());
+        CHECK(run(text::find_tool_format("deepseek"), nullptr, start && start->boolean(), {doc.root().find("text")->string()}) == expected(*doc.root().find("expect"), true));
+    }
+}
+
 TEST_CASE("the format is found from the template's text") {
     auto name = [](std::string_view t) {
         const text::ToolFormat *f = text::detect_tool_format(t);
