@@ -75,7 +75,8 @@ int cmd_embed(const Words &words) {
     for (std::string line; read_line(line) && !interrupted();) {
         Value text = parse_json(line);
         if (text.kind != Value::string) fail(INLAY_E_FORMAT, "a line is no JSON string: " + line.substr(0, 40));
-        embed_ids(encode(tok.get(), text.text, INLAY_ENCODE_ADD_SPECIAL));
+        // As the embedders' own pipelines do: nothing is generated, so a control token in a text can take over nothing.
+        embed_ids(encode(tok.get(), text.text, INLAY_ENCODE_ADD_SPECIAL | INLAY_ENCODE_PARSE_SPECIAL));
     }
     return 0;
 }

@@ -120,7 +120,7 @@ namespace {
 
 struct Call {
     std::string name, id, arguments;
-    bool has_id = false, done = false;
+    bool has_id = false, done = false, bad = false;
 };
 
 std::string parse_answer(inlay_runtime *rt, const std::string &format, const std::string &tools, const std::string &text, bool in_reasoning, bool bytes) {
@@ -142,7 +142,10 @@ std::string parse_answer(inlay_runtime *rt, const std::string &format, const std
             std::string_view s(ev.text ? ev.text : "", ev.n_text);
             if (ev.kind == INLAY_EVENT_CONTENT) content += s;
             else if (ev.kind == INLAY_EVENT_REASONING) reasoning += s;
-            else if (ev.kind == INLAY_EVENT_MALFORMED) malformed.emplace_back(s);
+            else if (ev.kind == INLAY_EVENT_MALFORMED) {
+                malformed.emplace_back(s);
+                if (ev.call_index < calls.size()) calls[ev.call_index].bad = true;
+            }
             else if (ev.kind == INLAY_EVENT_FINISH) complete = ev.finish == INLAY_FINISH_STOP || ev.finish == INLAY_FINISH_TOOL_CALLS;
             else {
                 if (calls.size() <= ev.call_index) calls.resize(ev.call_index + 1);
@@ -166,6 +169,7 @@ std::string parse_answer(inlay_runtime *rt, const std::string &format, const std
     drain();
     std::string list, bad, open = "null";
     for (const Call &call : calls) {
+        if (call.bad) continue;
         if (!call.done) {
             open = Object().text("name", call.name).text("arguments_text", call.arguments).str();
             continue;
