@@ -7,6 +7,7 @@
 
 #include "engine/opened_model.h"
 #include "support/toy_gguf.h"
+#include "support/toy_hf.h"
 #include "text/tokenizer.h"
 
 using namespace inlay;
@@ -19,19 +20,25 @@ struct Host {
     uint64_t idle = 0;
     size_t opened = 0, refused = 0;
 
+    ToyFolder files;
+
     Host() {
         engine::RuntimeOptions o;
+        o.io = map_hooks(files);
         o.executor = engine::ExecutorKind::caller;
         o.memory_bytes = 512u << 20;
         rt = std::make_shared<engine::Runtime>(o);
         idle = rt->memory().used();
     }
     Code open(const std::string &bytes) {
+        files["m.gguf"] = bytes;
+        return open_path("m.gguf");
+    }
+    Code open_path(const char *path) {
         Code code = Code::ok;
         try {
             Memory &m = rt->memory();
-            auto file = io::open_gguf(m, io::memory_source(m, {reinterpret_cast<const std::byte *>(bytes.data()), bytes.size()}),
-                                      rt->limits(), rt->log());
+            auto file = io::open_checkpoint(rt->files(), m, path, rt->limits(), rt->log());
             engine::OpenedModel model(rt, std::move(file), {});
             if (const text::Tokenizer *t = model.tokenizer()) {
                 Vector<int32_t> ids((Alloc<int32_t>(m)));
@@ -92,4 +99,91 @@ TEST_CASE("hostile: random damage to the head of a model") {
         host.open(t);
     }
     CHECK(host.refused > 500);
+}
+
+TEST_CASE("hostile: random damage to each text of a folder") {
+    Host host;
+    ToyFolder whole = toy_hf();
+    for (auto &[name, text] : whole) host.files["hf/" + name] = text;
+    REQUIRE(host.open_path("hf") == Code::ok);
+    std::mt19937 rnd(6);
+    const std::string alphabet("{}[]\",:0123456789-+.eEtfn\\ ", 32);
+    for (auto &[name, text] : whole) {
+        if (name == "model.safetensors") continue;
+        std::string &file = host.files["hf/" + name];
+        for (int n = 0; n < 400; ++n) {
+            std::string t = text;
+            for (unsigned k = rnd() % 3 + 1; k-- > 0;) {
+                size_t o = rnd() % t.size();
+                switch (rnd() % 5) {
+                    case 0:
+                        t.erase(o, 1 + rnd() % 8);
+                        break;
+                    case 1:
+                        t.insert(o, 1, alphabet[rnd() % alphabet.size()]);
+                        break;
+                    case 2:
+                        t[o] = alphabet[rnd() % alphabet.size()];
+                        break;
+                    case 3:
+                        t.resize(o + 1);
+                        break;
+                    default: {
+                        // A digit where a digit stood keeps the text well-formed, so that its meaning is what breaks.
+                        size_t d = t.find_first_of("0123456789", o);
+                        if (d != std::string::npos) t[d] = static_cast<char>('0' + rnd() % 10);
+                    }
+                }
+                if (t.empty()) break;
+            }
+            file = t;
+            host.open_path("hf");
+        }
+        file = text;
+    }
+    CHECK(host.open_path("hf") == Code::ok);
+    CHECK(host.refused > 300);
+    CHECK(host.opened > 100);
+}
+
+TEST_CASE("hostile: each number of a config at odd values, each key of a wrong type (H-01 to H-16)") {
+    Host host;
+    ToyFolder whole = toy_hf();
+    for (auto &[name, text] : whole) host.files["hf/" + name] = text;
+    for (const char *name : {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"}) {
+        const std::string &text = whole[name];
+        for (size_t at = text.find(':'); at != std::string::npos && at < 6000; at = text.find(':', at + 1)) {
+            if (text[at - 1] != '"') continue;
+            size_t end = text.find_first_of(",}]", at);
+            bool nests = text[at + 1] == '{' || text[at + 1] == '[';
+            if (nests) end = at + 1;
+            for (const char *v : {"0",
+                                  "1",
+                                  "-1",
+                                  "3",
+                                  "4097",
+                                  "100000",
+                                  "4294967295",
+                                  "9223372036854775807",
+                                  "18446744073709551616",
+                                  "1e309",
+                                  "-0.0",
+                                  "1e-45",
+                                  "0.5",
+                                  "null",
+                                  "true",
+                                  "\"x\"",
+                                  "\"\"",
+                                  "[]",
+                                  "[1]",
+                                  "{}"}) {
+                // Before a nested value the odd one stands under a key of its own, which nobody knows.
+                host.files[std::string("hf/") + name] =
+                    nests ? text.substr(0, at + 1) + v + ",\"other\":" + text.substr(end) : text.substr(0, at + 1) + v + text.substr(end);
+                host.open_path("hf");
+            }
+        }
+        host.files[std::string("hf/") + name] = text;
+    }
+    CHECK(host.refused > 250);
 }
