@@ -57,7 +57,7 @@ void Machine::close(Tables &t) {
     for (size_t i = 0; i < work_.size(); ++i) {
         spend(1);
         Work w = work_[i];
-        const StateSet &s = t.set(w.thread.set);
+        const StateSet s = t.set(w.thread.set);  // a copy: start() below may make new sets
         if (s.plain) continue;
         if (s.final) {
             if (w.thread.frame == 0) ended_ = true;
@@ -68,7 +68,8 @@ void Machine::close(Tables &t) {
                     add({links_[l].ret, links_[l].parent, links_[l].param}, false);
                 }
         }
-        for (const SetCall &c : t.calls(w.thread.set)) {
+        for (uint32_t k = 0; k < s.n_calls; ++k) {
+            const SetCall c = t.calls(w.thread.set)[k];
             spend(1);
             if (c.tail) {
                 add({t.start(c.rule), w.thread.frame, {}}, false);
@@ -88,7 +89,8 @@ void Machine::close(Tables &t) {
             if (fresh) add({t.start(c.rule), f, {}}, false);
         }
         if (!w.gated)
-            for (const SetGate &g : t.gates(w.thread.set)) {
+            for (uint32_t k = 0; k < s.n_gates; ++k) {
+                const SetGate g = t.gates(w.thread.set)[k];
                 spend(1);
                 Param p;
                 if (passes(net.gates[g.gate], net.rules[s.rule].params, w.thread.param, p)) add({g.to, w.thread.frame, p}, true);
@@ -112,22 +114,24 @@ bool Machine::finish_level(Tables &t) {
     uint32_t first = static_cast<uint32_t>(threads_.size());
     for (const Work &w : work_) {
         if (!t.set(w.thread.set).reads) continue;
-        // Threads of one frame and parameter read on as one.
+        // Threads of one frame and parameter read on as one; of one rule, too: a tail call runs another rule's states, with
+        // other gates, in its caller's frame.
         bool joined = false;
         if (work_.size() <= 16)
             for (size_t i = first; i < threads_.size() && !joined; ++i)
-                if (threads_[i].frame == w.thread.frame && threads_[i].param == w.thread.param) {
+                if (threads_[i].frame == w.thread.frame && threads_[i].param == w.thread.param && t.set(threads_[i].set).rule == t.set(w.thread.set).rule) {
                     threads_[i].set = t.join(threads_[i].set, w.thread.set);
                     joined = true;
                 }
         if (!joined) threads_.push_back(w.thread);
     }
     if (work_.size() > 16) {
-        auto key = [](const Thread &x) { return std::tuple(x.frame, x.param.bits, x.param.count, x.param.hits, x.set); };
+        auto key = [&](const Thread &x) { return std::tuple(x.frame, x.param.bits, x.param.count, x.param.hits, t.set(x.set).rule, x.set); };
         std::sort(threads_.begin() + first, threads_.end(), [&](const Thread &a, const Thread &b) { return key(a) < key(b); });
         size_t out = first;
         for (size_t i = first; i < threads_.size(); ++i) {
-            if (out > first && threads_[out - 1].frame == threads_[i].frame && threads_[out - 1].param == threads_[i].param)
+            if (out > first && threads_[out - 1].frame == threads_[i].frame && threads_[out - 1].param == threads_[i].param &&
+                t.set(threads_[out - 1].set).rule == t.set(threads_[i].set).rule)
                 threads_[out - 1].set = t.join(threads_[out - 1].set, threads_[i].set);
             else threads_[out++] = threads_[i];
         }

@@ -147,8 +147,10 @@ private:
         if (g.false_ok) ways.push_back(ast_.literal("false"));
         if (g.numbers != Languages::none) ways.push_back(number(g.numbers));
         for (const StringPlan &s : g.strings) ways.push_back(s.lang == Languages::any ? string(s.min, s.max) : string(s.lang));
-        for (const ArrayPlan &a : g.arrays) ways.push_back(array(a));
-        for (const ObjectPlan &o : g.objects) ways.push_back(object(o));
+        for (const ArrayPlan &a : g.arrays)
+            if (a.possible) ways.push_back(array(a));
+        for (const ObjectPlan &o : g.objects)
+            if (o.possible) ways.push_back(object(o));
         return ast_.list(ExprKind::alt, ways);
     }
 

@@ -422,6 +422,10 @@ void Planner::settle() {
             if (ok) g.possible = again = true;
         }
     }
+    for (GoalPlan &g : plans_) {
+        for (ArrayPlan &a : g.arrays) a.possible = array(a);
+        for (ObjectPlan &o : g.objects) o.possible = object(o);
+    }
 }
 
 void Planner::run() {

@@ -41,6 +41,7 @@ struct ArrayPlan {
     uint32_t min = 0, max = ~0u;
     uint32_t min_hits = 0, max_hits = ~0u;
     uint32_t obligations = 0;
+    bool possible = false;
     bool unique = false;  // every item is one of few values, at most once
     uint32_t n_values = 0;  // how many there are, where unique
     const io::Json *unique_node = nullptr;
@@ -61,6 +62,7 @@ struct ObjectPlan {
     Vector<OpenProperties> open;
     uint32_t min = 0, max = ~0u;
     uint32_t obligations = 0;
+    bool possible = false;
     uint32_t n_required = 0;
     const io::Json *min_node = nullptr;
 };

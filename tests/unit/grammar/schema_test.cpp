@@ -214,6 +214,26 @@ TEST_CASE("logic is worked out exactly") {
     CHECK(m.accept_bytes("5,5]"));
 }
 
+TEST_CASE("found by comparing with another validator on random schemas") {
+    // rules that share a caller's frame keep their own gates
+    Schema a(R"({"anyOf":[{"type":"integer"},{"not":{"minProperties":2}},{"const":{"a":[]}}]})");
+    CHECK(a(R"({"x-1":-1})"));
+    CHECK(a(R"({"a":[]})"));
+    CHECK(!a(R"({"x":1,"y":2})"));
+    // an array that may hold nothing cannot contain anything
+    Schema b(R"({"maxItems":0,"contains":{}})");
+    CHECK(!b("[]"));
+    CHECK(b("{}"));
+    Schema c(R"({"contains":{},"prefixItems":[{"enum":[]}]})");
+    CHECK(!c("[]"));
+    CHECK(!c("[1]"));
+    // new sets made while a set's calls are looked through
+    Schema d(R"({"anyOf":[{"enum":[[]]},{"if":{"if":{"type":"boolean"},"then":{"type":"integer"},"else":{"type":"integer"},"enum":[-0.5],"properties":{"c":{"type":"object"},"ab":{"type":"number"}}},
+                 "then":{"minLength":1,"exclusiveMinimum":1},"else":{"type":"array"},"maxLength":4,"pattern":"^[a-c]*$"}]})");
+    CHECK(d(R"(["a", [true, 1, []]])"));
+    CHECK(!d(R"("a")"));
+}
+
 TEST_CASE("references, recursion") {
     Schema t(R"({"$ref":"#/$defs/node","$defs":{"node":{"type":"object","properties":{"next":{"anyOf":[{"$ref":"#/$defs/node"},{"type":"null"}]}},"required":["next"],"additionalProperties":false}}})");
     CHECK(t(R"({"next":{"next":{"next":null}}})"));
