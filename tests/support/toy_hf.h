@@ -52,7 +52,8 @@ inline ToyFolder toy_hf() {
         R"("normalizer":null,"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true},)"
         R"("post_processor":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":false,"use_regex":true},)"
         R"("decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true},)"
-        R"("model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,"end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"vocab":{)" +
+        R"("model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,"end_of_word_suffix":null,)"
+        R"("fuse_unk":false,"byte_fallback":false,"vocab":{)" +
         vocab + "},\"merges\":[" + list + "]}}";
     f["tokenizer_config.json"] =
         R"({"bos_token":"<s>","eos_token":"</s>","add_bos_token":true,"chat_template":"{{ messages[0].content }}"})";
