@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "model/forward_state.h"
 #include "model/rope.h"
+#include "thread/fp_env.h"
 
 namespace inlay::model {
 
@@ -240,6 +241,7 @@ Forward::Forward(Memory &m, const Machine &machine, const Config &config, const 
 Forward::~Forward() = default;
 
 void Forward::begin(std::span<const Segment> segments) {
+    thread::FpGuard fp;  // rope frequencies are made here, on the caller's thread
     State &s = *s_;
     abandon();
     if (segments.empty() || segments.size() > static_cast<size_t>(s.limits.segments))

@@ -4,6 +4,7 @@
 
 #include "model/forward_state.h"
 #include "tensor/rope.h"
+#include "thread/fp_env.h"
 
 namespace inlay::model {
 
@@ -225,6 +226,7 @@ void Forward::State::round_attention(int64_t a, int64_t b) noexcept {
 }
 
 void pool(Pooling p, const float *hidden, int64_t n, int64_t width, float *out) noexcept {
+    thread::FpGuard fp;
     if (p == Pooling::cls || p == Pooling::last) {
         std::copy_n(hidden + (p == Pooling::last ? n - 1 : 0) * width, width, out);
     } else if (p == Pooling::mean) {

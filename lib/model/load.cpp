@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "model/weights.h"
+#include "thread/fp_env.h"
 
 namespace inlay::model {
 
@@ -112,6 +113,7 @@ void Weights::pack(const io::WeightsFile &file, const Task &task, std::span<std:
 }
 
 void Weights::load(const io::WeightsFile &file, thread::Executor &executor, const LoadProgress &progress) {
+    thread::FpGuard fp;
     auto tell = [&](uint64_t done) {
         if (progress.fn && progress.fn(progress.user, done, file_bytes_)) fail(Code::cancelled, "loading was cancelled");
     };

@@ -3,6 +3,7 @@
 // and one line here.
 #include "base/error.h"
 #include "model/arch/arch.h"
+#include "thread/fp_env.h"
 
 namespace inlay::model {
 
@@ -121,6 +122,7 @@ const Architecture &find_architecture(const io::WeightsFile &f) {
 }
 
 Config read_config(const io::WeightsFile &f, const Architecture &arch) {
+    thread::FpGuard fp;
     Config c(f.memory());
     c.arch.assign(arch.name);
     if (const io::Gguf *g = f.gguf()) {
