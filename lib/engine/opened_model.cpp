@@ -88,7 +88,7 @@ OpenedModel::OpenedModel(std::shared_ptr<Runtime> runtime, Owned<io::WeightsFile
     weights_.emplace(m, *file, arch, *config_, range);
     n_params_ = weights_->n_params();
     std::lock_guard lock(runtime_->executor_mutex());
-    weights_->load(*file, runtime_->executor(), o.progress);
+    weights_->load(*file, runtime_->executor(), o.progress, o.validate);
 }
 
 const model::Config &OpenedModel::config() const {

@@ -2,6 +2,7 @@
 // Reads and packs: tasks of about a MiB of file bytes, each a range of panels of one matrix, so that no two tasks
 // share a panel. Every worker has one staging buffer. Progress is told, and cancel asked, between groups of tasks.
 #include <algorithm>
+#include <cmath>
 #include <mutex>
 #include <optional>
 
@@ -48,6 +49,20 @@ private:
     std::optional<Error> error_;
 };
 
+void not_finite(const io::TensorInfo &t) { fail(Code::format, "numeric: tensor ", quoted{t.name}, " holds NaN or infinity"); }
+
+void check_finite(const io::TensorInfo &t, const std::byte *rows, int64_t n, int64_t cols) {
+    const DTypeInfo &info = *dtype_info(t.dtype);
+    float values[256];  // no type has longer blocks
+    const int64_t step = 256 / info.block * info.block, total = n * cols;
+    for (int64_t i = 0; i < total; i += step) {
+        const int64_t count = std::min(step, total - i);
+        tensor::dequantize(t.dtype, rows + i / info.block * info.block_bytes, count, values);
+        for (int64_t j = 0; j < count; ++j)
+            if (!std::isfinite(values[j])) not_finite(t);
+    }
+}
+
 }  // namespace
 
 void Weights::load_small(const io::WeightsFile &file) {
@@ -73,6 +88,7 @@ void Weights::load_small(const io::WeightsFile &file) {
             for (int64_t i = 0; i < s.n; ++i)
                 tensor::dequantize(s.tensor->dtype, staging.data() + i * info.block_bytes, 1, out + (i % 2) * half + i / 2);
         }
+        if (validate_ && !std::all_of(out, out + s.n, [](float v) { return std::isfinite(v); })) not_finite(*s.tensor);
         if (s.plus != 0.0f)
             for (int64_t i = 0; i < s.n; ++i) out[i] += s.plus;
     }
@@ -101,18 +117,23 @@ void Weights::pack(const io::WeightsFile &file, const Task &task, std::span<std:
                     std::copy_n(in + static_cast<size_t>(r) * s.stride.step * size, size,
                                 staging.data() + static_cast<size_t>(r) * row_bytes + static_cast<size_t>(k) * size);
             }
+            if (validate_) check_finite(*s.tensor, staging.data(), n, m.cols());
             tensor::pack_rows(m, row, n, staging.data());
         } else if (auto all = file.in_memory(*s.tensor); !all.empty()) {
-            tensor::pack_rows(m, row, n, all.subspan((Checked(first) * row_bytes).size(), bytes).data());
+            const std::byte *rows = all.subspan((Checked(first) * row_bytes).size(), bytes).data();
+            if (validate_) check_finite(*s.tensor, rows, n, m.cols());
+            tensor::pack_rows(m, row, n, rows);
         } else {
             file.read(*s.tensor, (Checked(first) * row_bytes).value(), staging.first(bytes));
+            if (validate_) check_finite(*s.tensor, staging.data(), n, m.cols());
             tensor::pack_rows(m, row, n, staging.data());
         }
         row += n;
     }
 }
 
-void Weights::load(const io::WeightsFile &file, thread::Executor &executor, const LoadProgress &progress) {
+void Weights::load(const io::WeightsFile &file, thread::Executor &executor, const LoadProgress &progress, bool validate) {
+    validate_ = validate;
     thread::FpGuard fp;
     auto tell = [&](uint64_t done) {
         if (progress.fn && progress.fn(progress.user, done, file_bytes_)) fail(Code::cancelled, "loading was cancelled");

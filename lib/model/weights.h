@@ -79,8 +79,9 @@ public:
     uint64_t n_params() const noexcept { return n_params_; }
     LayerRange range() const noexcept { return range_; }
 
-    // Statuses: what reading throws, CANCELLED, OUT_OF_MEMORY, LIMIT. `file` is the plan's.
-    void load(const io::WeightsFile &file, thread::Executor &executor, const LoadProgress &progress = {});
+    // Statuses: what reading throws, CANCELLED, OUT_OF_MEMORY, LIMIT. `file` is the plan's. With `validate`, a weight that is
+    // NaN or infinite is FORMAT "numeric: …".
+    void load(const io::WeightsFile &file, thread::Executor &executor, const LoadProgress &progress = {}, bool validate = false);
     bool loaded() const noexcept { return loaded_; }
 
     const tensor::PackedMatrix &matrix(int32_t i) const noexcept { return matrices_[static_cast<size_t>(i)]; }
@@ -130,7 +131,7 @@ private:
     Vector<SmallSource> small_sources_;
     int64_t small_count_ = 0;
     uint64_t bytes_ = 0, file_bytes_ = 0, n_params_ = 0;
-    bool loaded_ = false;
+    bool loaded_ = false, validate_ = false;
 
     Vector<LayerWeights> layers_;
     Vector<tensor::PackedMatrix> matrices_;

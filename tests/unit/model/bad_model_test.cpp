@@ -227,6 +227,35 @@ TEST_CASE("every weight type runs, and the cut changes no bits") {
     std::filesystem::remove(path);
 }
 
+TEST_CASE("weights that are no numbers load, and are told when the caller asks") {
+    for (DType type : {DType::f32, DType::f16, DType::q8_0}) {
+        Toy t;
+        t.type = type;
+        for (const char *name : {"data:blk.1.ffn_up.weight", "data:blk.0.attn_norm.weight"}) {
+            ToyFile f = t.build();
+            const size_t at = f.field(name).offset;
+            const bool f32 = type == DType::f32 || std::string(name).find("norm") != std::string::npos;
+            f.bytes.replace(at, f32 ? 4 : 2, f32 ? std::string("\0\0\xc0\x7f", 4) : std::string("\0\x7e", 2));
+            for (bool validate : {false, true}) {
+                Memory mem;
+                auto file = io::open_gguf(mem, io::memory_source(mem, f.span()), Limits{}, Log{});
+                const model::Architecture &arch = model::find_architecture(*file);
+                const model::Config c = model::read_config(*file, arch);
+                model::Weights w(mem, *file, arch, c, {});
+                thread::SerialExecutor serial;
+                std::string text;
+                try {
+                    w.load(*file, serial, {}, validate);
+                } catch (const Error &e) {
+                    CHECK(e.code() == Code::format);
+                    text = e.text();
+                }
+                CHECK(text.starts_with("numeric: ") == validate);
+            }
+        }
+    }
+}
+
 TEST_CASE("two parts of a model give the bits of the whole, and hidden states travel between them") {
     Toy t;
     t.type = DType::q8_0;
