@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inlay/template.h"
 
+#include <optional>
+
+#include "capi/conversation.h"
 #include "capi/handles.h"
-#include "text/jinja/template.h"
+#include "text/messages.h"
 
 using namespace inlay;
 using namespace inlay::capi;
@@ -12,13 +15,10 @@ struct inlay_template {
     uint32_t tag;
     std::shared_ptr<engine::Runtime> owner;
     text::Template impl;
+    text::MessageFit fit;  // for INLAY_RENDER_NORMALIZE
 };
 
-namespace {
-
-// `{"messages", "tools", "documents", "kwargs": {…}}` as variables. tools and documents are None where absent, as
-// transformers passes them; the names of tokens (bos_token …) are the template's own text, all else is the user's.
-void read_variables(const io::Json &root, Vector<text::TemplateVariable> &out) {
+void inlay::capi::read_variables(const io::Json &root, Vector<text::TemplateVariable> &out) {
     if (!root.is_object()) fail(Code::format, "the conversation is no JSON object");
     for (std::string_view name : {"messages", "tools", "documents"}) {
         const io::Json *v = root.find(name);
@@ -34,13 +34,15 @@ void read_variables(const io::Json &root, Vector<text::TemplateVariable> &out) {
     }
 }
 
-}  // namespace
-
 extern "C" inlay_status inlay_template_create(inlay_runtime *rt, const char *source, size_t n_source, inlay_template **out_template, inlay_error *err) {
     return guard(err, [&] {
         auto &owner = need_handle(rt, "rt").owner;
         need_pointer(out_template, "out_template");
-        *out_template = new_handle<inlay_template>(owner, text::Template::parse(owner->memory(), text_arg(source, n_source, "source"), owner->limits()));
+        std::string_view s = text_arg(source, n_source, "source");
+        if (std::string_view builtin = text::builtin_template(s); !builtin.empty()) s = builtin;
+        text::Template t = text::Template::parse(owner->memory(), s, owner->limits());
+        const text::MessageFit fit = text::probe_messages(owner->memory(), t);
+        *out_template = new_handle<inlay_template>(owner, std::move(t), fit);
         return INLAY_OK;
     });
 }
@@ -60,6 +62,12 @@ extern "C" inlay_status inlay_template_render(const inlay_template *tpl, const c
         io::JsonDocument doc = io::JsonDocument::parse(m, text_arg(json, n_json, "json"), jl, "conversation");
         Vector<text::TemplateVariable> variables((Alloc<text::TemplateVariable>(m)));
         read_variables(doc.root(), variables);
+        std::optional<io::JsonDocument> fitted;
+        if ((p.flags & INLAY_RENDER_NORMALIZE) && t.fit.any() && doc.root().find("messages")) {
+            fitted.emplace(io::JsonDocument::parse(m, text::fit_messages(m, io::need(doc.root(), "messages"), t.fit), jl, "messages"));
+            for (text::TemplateVariable &v : variables)
+                if (v.name == "messages") v.value = &fitted->root();
+        }
         text::RenderInput in;
         in.variables = variables;
         in.now = {p.year, p.month, p.day, p.hour, p.minute, p.second};

@@ -91,13 +91,19 @@ bool is_space(Utf8Char c) noexcept { return (class_of(c.cp) & cls::space) != 0; 
 
 // Cuts `text` at the added tokens of `matcher`: between(begin, end) for what lies between, token(id, begin) for each.
 template <class Between, class Token>
-void Tokenizer::split_added(const Matcher &matcher, std::string_view text, Vector<Matcher::Hit> &hits, const Between &between, const Token &token) const {
+void Tokenizer::split_added(const Matcher &matcher, std::string_view text, std::span<const TextSegment> segments, Vector<Matcher::Hit> &hits, const Between &between,
+                            const Token &token) const {
     matcher.find(text, hits);
     const char *base = text.data(), *end = base + text.size(), *done = base;
+    size_t part = 0;
     for (size_t i = 0; i < hits.size(); ++i) {
         const Added &a = added_[static_cast<size_t>(hits[i].value)];
         const char *from = base + hits[i].begin, *to = from + hits[i].size;
         if (from < done) continue;  // a token before took this blank
+        if (a.special && !segments.empty()) {
+            while (part < segments.size() && segments[part].end <= hits[i].begin) ++part;
+            if (part == segments.size() || segments[part].user || segments[part].end < static_cast<size_t>(to - base)) continue;
+        }
         if (a.single_word) {
             if (from != base && is_word_char(char_before(base, from).cp)) continue;
             if (to != end && is_word_char(utf8_at(to, end).cp)) continue;
@@ -124,7 +130,8 @@ void Tokenizer::split_added(const Matcher &matcher, std::string_view text, Vecto
 void Tokenizer::encode(EncodeScratch &s, std::string_view text, const EncodeOptions &options, Vector<int32_t> &ids, Vector<uint32_t> *begins) const {
     if (text.size() > text_limit_) fail(Code::limit, "text has ", text.size(), " bytes, limit ", text_limit_);
     s.cache.open(identity_);
-    Run run{s, ids, begins, options.parse_special};
+    // With segments, only raw text can be told apart: control tokens of the normalised kind are left alone.
+    Run run{s, ids, begins, options.parse_special && options.segments.empty()};
     size_t before = ids.size();
     if (options.add_special)
         for (int32_t id : front_) run.put(id, 0);
@@ -133,7 +140,7 @@ void Tokenizer::encode(EncodeScratch &s, std::string_view text, const EncodeOpti
         if (!text.empty()) encode_segment(run, text, 0);
     } else {
         split_added(
-            matcher, text, s.added,
+            matcher, text, options.segments, s.added,
             [&](const char *from, const char *to) {
                 encode_segment(run, {from, static_cast<size_t>(to - from)}, static_cast<uint32_t>(from - text.data()));
             },
@@ -155,7 +162,7 @@ void Tokenizer::encode_segment(Run &run, std::string_view raw, uint32_t offset) 
     const Matcher &matcher = run.parse_special ? late_all_ : late_always_;
     if (matcher.empty()) return encode_stretch(run, text);
     split_added(
-        matcher, text, run.s.late, [&](const char *from, const char *to) { encode_stretch(run, {from, static_cast<size_t>(to - from)}); },
+        matcher, text, {}, run.s.late, [&](const char *from, const char *to) { encode_stretch(run, {from, static_cast<size_t>(to - from)}); },
         [&](int32_t id, const char *at) { run.put(id, run.begins ? run.offset + run.segment.back(at) : 0); });
 }
 

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "text/normalizer.h"
 #include "text/pretokenizer.h"
+#include "text/template_types.h"
 #include "text/token_model.h"
 #include "text/vocab.h"
 
@@ -20,6 +21,8 @@ namespace inlay::text {
 struct EncodeOptions {
     bool add_special = true;     // BOS, EOS, CLS, SEP as the model says
     bool parse_special = false;  // control tokens in the text are found; never for text that a user wrote
+    // With parse_special: the parts of the text (they cover it); control tokens count where they lie in no user's part.
+    std::span<const TextSegment> segments = {};
 };
 
 // Ids of the tokens that have a role, or kNoToken.
@@ -95,7 +98,8 @@ private:
     void encode_word(Run &run, std::string_view word) const;
     void check(int32_t id) const;
     template <class Between, class Token>
-    void split_added(const Matcher &matcher, std::string_view text, Vector<Matcher::Hit> &hits, const Between &between, const Token &token) const;
+    void split_added(const Matcher &matcher, std::string_view text, std::span<const TextSegment> segments, Vector<Matcher::Hit> &hits, const Between &between,
+                     const Token &token) const;
 
     Memory *memory_;
     uint64_t identity_ = 0;  // hash of what words depend on: whose words a cache holds
