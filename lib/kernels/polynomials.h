@@ -24,8 +24,9 @@ inline constexpr float kErfSmall[7] = {0x1.06eba8p-3f,  -0x1.81273ep-2f, 0x1.ce2
 inline constexpr float kErfLarge[8] = {0x1.8a5d7cp-13f, -0x1.212c0ep+0f,  -0x1.443564p-1f,  -0x1.bc1530p-4f,
                                        0x1.9d0344p-6f,  -0x1.138d18p-8f, 0x1.cec71cp-12f, -0x1.6bd952p-16f};
 
-// gelu_tanh: t = tanh(kGeluA * (g + kGeluB g^3)); gelu_erf: t = erf(g / sqrt 2).
-inline constexpr float kGeluA = 0.7978845608028654f, kGeluB = 0.044715f, kSqrtHalf = 0.70710678118654752f;
+// gelu_tanh: 2 sqrt(2 / pi) (g + 0.044715 g^3) = g (A + B g^2).
+inline constexpr float kGeluTanhA = 1.5957691216057308f, kGeluTanhB = 0.071354816272600247f;
+inline constexpr float kSqrtHalf = 0.70710678118654752f;
 inline constexpr float kQuickGelu = 1.702f;
 
 }  // namespace inlay::kernels

@@ -7,17 +7,20 @@
 namespace inlay::INLAY_TIER {
 namespace {
 
+// exp(-x), x limited to +-86.5: past that a logistic is 0 or 1 anyway, and the limits cost less than exp's own edges.
+INLAY_INLINE V exp_neg(V x) { return exp_core<127>(max(set1(-86.5f), min(set1(86.5f), neg(x)))); }
+
 struct Silu {
-    static INLAY_INLINE V of(V g) { return div(g, add(set1(1.0f), exp(neg(g)))); }
+    static INLAY_INLINE V of(V g) { return div(g, add(set1(1.0f), exp_neg(g))); }
 };
 struct QuickGelu {
-    static INLAY_INLINE V of(V g) { return div(g, add(set1(1.0f), exp(neg(mul(g, set1(kernels::kQuickGelu)))))); }
+    static INLAY_INLINE V of(V g) { return div(g, add(set1(1.0f), exp_neg(mul(g, set1(kernels::kQuickGelu))))); }
 };
+// 0.5 (1 + tanh u) = 1 / (1 + exp(-2 u)): one exponential, and no cancellation where g is far below 0.
 struct GeluTanh {
     static INLAY_INLINE V of(V g) {
-        V cube = mul(mul(g, g), g);
-        V t = tanh(mul(set1(kernels::kGeluA), fma(set1(kernels::kGeluB), cube, g)));
-        return mul(mul(set1(0.5f), g), add(set1(1.0f), t));
+        const V twice = mul(g, fma(set1(kernels::kGeluTanhB), mul(g, g), set1(kernels::kGeluTanhA)));
+        return div(g, add(set1(1.0f), exp_neg(twice)));
     }
 };
 struct GeluErf {

@@ -23,19 +23,24 @@ void rope_halves(const kernels::RopeArgs *a) noexcept {
     }
 }
 
-// Pairs lie side by side: plain steps, as the models that want it are few.
+// Pairs lie side by side. With a and b of a pair in both its lanes, one form serves both: fma(a, [c, s], b * [-s, c]).
 void rope_neighbours(const kernels::RopeArgs *a) noexcept {
-    const int64_t half = a->n_rot / 2;
     for (int64_t row = 0; row < a->rows; ++row) {
         const float *cs = a->cos + row * a->ld_table, *sn = a->sin + row * a->ld_table;
-        for (int64_t h = 0; h < a->heads; ++h) {
-            float *x = a->x + row * a->ldx + h * a->dim;
-            for (int64_t i = 0; i < half; ++i) {
-                const float p = x[2 * i], q = x[2 * i + 1];
-                x[2 * i] = __builtin_fmaf(p, cs[i], -(q * sn[i]));
-                x[2 * i + 1] = __builtin_fmaf(p, sn[i], q * cs[i]);
+        each_group(a->n_rot / 2 * 2, [&](int64_t i, int count) __attribute__((always_inline)) {
+            float first[kLanes] = {}, second[kLanes] = {};
+            for (int j = 0; j < count; j += 2) {
+                const float c = cs[(i + j) / 2], s = sn[(i + j) / 2];
+                first[j] = c, first[j + 1] = s;
+                second[j] = -s, second[j + 1] = c;
             }
-        }
+            const V f = load(first), g = load(second);
+            for (int64_t h = 0; h < a->heads; ++h) {
+                float *x = a->x + row * a->ldx + h * a->dim + i;
+                const V v = load_n(x, count);
+                store_n(x, fma(dup_even(v), f, mul(dup_odd(v), g)), count);
+            }
+        });
     }
 }
 

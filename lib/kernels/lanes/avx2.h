@@ -58,6 +58,9 @@ INLAY_INLINE M lanes_in(int first, int last) {
             _mm256_castsi256_ps(_mm256_andnot_si256(first_lanes(first - 8), first_lanes(last - 8)))};
 }
 INLAY_INLINE V select(M m, V a, V b) { return {_mm256_blendv_ps(b.l, a.l, m.l), _mm256_blendv_ps(b.h, a.h, m.h)}; }
+// Lanes (0, 0, 2, 2, ..) and (1, 1, 3, 3, ..).
+INLAY_INLINE V dup_even(V a) { return {_mm256_moveldup_ps(a.l), _mm256_moveldup_ps(a.h)}; }
+INLAY_INLINE V dup_odd(V a) { return {_mm256_movehdup_ps(a.l), _mm256_movehdup_ps(a.h)}; }
 // The low bits of a float's pattern moved to where its exponent is.
 INLAY_INLINE V low_bits_to_exponent(V a) {
     return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a.l), 23)),

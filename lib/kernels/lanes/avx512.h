@@ -37,6 +37,9 @@ INLAY_INLINE M lanes_in(int first, int last) {  // 0 <= first, last <= 16
     return static_cast<M>(((1u << last) - 1u) & ~((1u << first) - 1u));
 }
 INLAY_INLINE V select(M m, V a, V b) { return _mm512_mask_blend_ps(m, b, a); }
+// Lanes (0, 0, 2, 2, ..) and (1, 1, 3, 3, ..).
+INLAY_INLINE V dup_even(V a) { return _mm512_moveldup_ps(a); }
+INLAY_INLINE V dup_odd(V a) { return _mm512_movehdup_ps(a); }
 // The low bits of a float's pattern moved to where its exponent is.
 INLAY_INLINE V low_bits_to_exponent(V a) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 23)); }
 // The fixed tree over 16 partial sums: s[j] += s[j + 8], then + 4, + 2, + 1; and the same for max.

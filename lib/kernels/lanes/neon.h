@@ -94,6 +94,13 @@ INLAY_INLINE M lanes_in(int first, int last) {
 INLAY_INLINE V select(M m, V a, V b) {
     return each4([&](int i) { return vbslq_f32(m.q[i], a.q[i], b.q[i]); });
 }
+// Lanes (0, 0, 2, 2, ..) and (1, 1, 3, 3, ..).
+INLAY_INLINE V dup_even(V a) {
+    return each4([&](int i) { return vtrn1q_f32(a.q[i], a.q[i]); });
+}
+INLAY_INLINE V dup_odd(V a) {
+    return each4([&](int i) { return vtrn2q_f32(a.q[i], a.q[i]); });
+}
 // The low bits of a float's pattern moved to where its exponent is.
 INLAY_INLINE V low_bits_to_exponent(V a) {
     return each4([&](int i) { return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_f32(a.q[i]), 23)); });

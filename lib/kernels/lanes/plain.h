@@ -92,6 +92,13 @@ INLAY_INLINE M lanes_in(int first, int last) {
 INLAY_INLINE V select(M m, V a, V b) {
     return each([&](int i) { return m.b[i] ? a.f[i] : b.f[i]; });
 }
+// Lanes (0, 0, 2, 2, ..) and (1, 1, 3, 3, ..).
+INLAY_INLINE V dup_even(V a) {
+    return each([&](int i) { return a.f[i & ~1]; });
+}
+INLAY_INLINE V dup_odd(V a) {
+    return each([&](int i) { return a.f[i | 1]; });
+}
 // The low bits of a float's pattern moved to where its exponent is.
 INLAY_INLINE V low_bits_to_exponent(V a) {
     return each([&](int i) {

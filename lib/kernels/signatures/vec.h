@@ -26,7 +26,8 @@ struct NormArgs {
 using NormFn = void(const NormArgs *) noexcept;
 
 // y = act(g) * u, or act(g) where u is null. y may be g or u.
-// silu: g / (1 + exp(-g)). gelu_tanh, gelu_erf: 0.5 g (1 + t). relu: g > 0 ? g : 0. quick_gelu: g / (1 + exp(-1.702 g)).
+// silu: g / (1 + exp(-g)). gelu_tanh: g / (1 + exp(-g (A + B g^2))), which is 0.5 g (1 + tanh ..). gelu_erf: 0.5 g (1 +
+// erf(g / sqrt 2)). relu: g > 0 ? g : 0. quick_gelu: g / (1 + exp(-1.702 g)).
 struct ActArgs {
     const float *g;  // [rows, n]
     const float *u;  // [rows, n] or null
