@@ -16,7 +16,13 @@ namespace grammar = text::grammar;
 class GrammarConstraint final : public Constraint {
 public:
     GrammarConstraint(Memory &m, const OpenedModel &model, std::shared_ptr<const grammar::Constraint> c, std::string_view trigger)
-        : model_(&model), masks_(&c->masks_for(model.token_trie())), matcher_(std::move(c)), trigger_(make_string(m, trigger)), tail_(m), words_(m), bits_(m),
+        : model_(&model),
+          masks_(&c->masks_for(model.token_trie())),
+          matcher_(std::move(c)),
+          trigger_(make_string(m, trigger)),
+          tail_(m),
+          words_(m),
+          bits_(m),
           waiting_(!trigger.empty()) {
         words_.resize(masks_->words());
         bits_.resize(words_.size() * 2);
@@ -25,14 +31,18 @@ public:
 
     const uint32_t *mask() override {
         if (waiting_) return nullptr;
-        if (broken_) std::fill(words_.begin(), words_.end(), 0);
-        else masks_->fill(matcher_, words_);
+        if (broken_)
+            std::fill(words_.begin(), words_.end(), 0);
+        else
+            masks_->fill(matcher_, words_);
         if (!broken_ && matcher_.can_end())
             for (int32_t id : model_->need_tokenizer().end_ids())
                 if (static_cast<size_t>(id) < words_.size() * 64) words_[static_cast<size_t>(id) / 64] |= 1ull << (id & 63);
-        if constexpr (std::endian::native == std::endian::little) std::memcpy(bits_.data(), words_.data(), words_.size() * 8);
+        if constexpr (std::endian::native == std::endian::little)
+            std::memcpy(bits_.data(), words_.data(), words_.size() * 8);
         else
-            for (size_t i = 0; i < words_.size(); ++i) bits_[2 * i] = static_cast<uint32_t>(words_[i]), bits_[2 * i + 1] = static_cast<uint32_t>(words_[i] >> 32);
+            for (size_t i = 0; i < words_.size(); ++i)
+                bits_[2 * i] = static_cast<uint32_t>(words_[i]), bits_[2 * i + 1] = static_cast<uint32_t>(words_[i] >> 32);
         return bits_.data();
     }
 
@@ -58,9 +68,9 @@ public:
 
 private:
     const OpenedModel *model_;
-    grammar::Masks *masks_;     // the matcher keeps their constraint alive
+    grammar::Masks *masks_;  // the matcher keeps their constraint alive
     grammar::Matcher matcher_;
-    String trigger_, tail_;     // tail_: the last bytes, one fewer than the trigger
+    String trigger_, tail_;  // tail_: the last bytes, one fewer than the trigger
     Vector<uint64_t> words_;
     Vector<uint32_t> bits_;
     bool waiting_, broken_ = false;
@@ -80,7 +90,8 @@ std::shared_ptr<const grammar::TokenTrie> OpenedModel::token_trie() const {
         const text::Tokenizer &t = need_tokenizer();
         Memory &m = runtime_->memory();
         // As wide as the model's logits; rows without a token stay empty.
-        size_t n = std::max<size_t>(static_cast<size_t>(t.n_vocab()), has_config() && config().vocab > 0 ? static_cast<size_t>(config().vocab) : 0);
+        size_t n = std::max<size_t>(static_cast<size_t>(t.n_vocab()),
+                                    has_config() && config().vocab > 0 ? static_cast<size_t>(config().vocab) : 0);
         Vector<std::string_view> bytes(n, std::string_view(), Alloc<std::string_view>(m));
         for (int32_t id = 0; id < t.n_vocab(); ++id)
             if (!t.is_control(id) && !t.is_end(id)) bytes[static_cast<size_t>(id)] = t.token_bytes(id);

@@ -43,15 +43,19 @@ private:
                 const Expr &e = ast_.nodes[n];
                 if (e.kind == ExprKind::seq || e.kind == ExprKind::alt)
                     for (uint32_t i = 0; i < e.b; ++i) stack.push_back(ast_.kids[e.a + i]);
-                else if (e.kind == ExprKind::repeat) stack.push_back(e.a);
-                else if (e.kind == ExprKind::ref) ++refs_[e.a];
+                else if (e.kind == ExprKind::repeat)
+                    stack.push_back(e.a);
+                else if (e.kind == ExprKind::ref)
+                    ++refs_[e.a];
             }
             std::reverse(nodes_.begin() + static_cast<ptrdiff_t>(first), nodes_.end());
             nodes_at_.push_back(static_cast<uint32_t>(nodes_.size()));
         }
     }
 
-    std::span<const uint32_t> nodes_of(uint32_t rule) const { return {nodes_.data() + nodes_at_[rule], nodes_at_[rule + 1] - nodes_at_[rule]}; }
+    std::span<const uint32_t> nodes_of(uint32_t rule) const {
+        return {nodes_.data() + nodes_at_[rule], nodes_at_[rule + 1] - nodes_at_[rule]};
+    }
 
     // Rules, callees first as far as cycles allow; the target of an edge back up the path becomes a frame.
     void depth_first() {
@@ -71,7 +75,8 @@ private:
                 while (s.next < list.size()) {
                     const Expr &e = ast_.nodes[list[s.next++]];
                     if (e.kind != ExprKind::ref) continue;
-                    if (colour[e.a] == 1) out_.frame[e.a] = 1;
+                    if (colour[e.a] == 1)
+                        out_.frame[e.a] = 1;
                     else if (colour[e.a] == 0) {
                         colour[e.a] = 1;
                         stack.push_back({e.a, 0});
@@ -91,7 +96,11 @@ private:
 
     bool node_nullable(const Expr &e) const {
         switch (e.kind) {
-            case ExprKind::empty: case ExprKind::begin: case ExprKind::end: case ExprKind::gate: return true;
+            case ExprKind::empty:
+            case ExprKind::begin:
+            case ExprKind::end:
+            case ExprKind::gate:
+                return true;
             case ExprKind::seq:
                 for (uint32_t i = 0; i < e.b; ++i)
                     if (!out_.nullable[ast_.kids[e.a + i]]) return false;
@@ -100,10 +109,14 @@ private:
                 for (uint32_t i = 0; i < e.b; ++i)
                     if (out_.nullable[ast_.kids[e.a + i]]) return true;
                 return false;
-            case ExprKind::repeat: return e.b == 0 || out_.nullable[e.a];
-            case ExprKind::ref: return out_.rule_nullable[e.a];
-            case ExprKind::graph: return ast_.graphs[e.a].empty();
-            default: return false;
+            case ExprKind::repeat:
+                return e.b == 0 || out_.nullable[e.a];
+            case ExprKind::ref:
+                return out_.rule_nullable[e.a];
+            case ExprKind::graph:
+                return ast_.graphs[e.a].empty();
+            default:
+                return false;
         }
     }
 
@@ -128,7 +141,8 @@ private:
         while (!stack.empty()) {
             const Expr e = ast_.nodes[stack.back()];
             stack.pop_back();
-            if (e.kind == ExprKind::ref) out.push_back(e.a);
+            if (e.kind == ExprKind::ref)
+                out.push_back(e.a);
             else if (e.kind == ExprKind::repeat) {
                 if (e.c > 0) stack.push_back(e.a);
             } else if (e.kind == ExprKind::alt)
@@ -168,10 +182,12 @@ private:
                     continue;
                 }
                 uint32_t to = found[s.next++];
-                if (colour[to] == 0) enter(to);
+                if (colour[to] == 0)
+                    enter(to);
                 else if (colour[to] == 1)
-                    fail_at(Code::format, ast_.rules[to].place, "grammar: left recursion: the rule ", quoted{ast_.rules[to].name}, " can begin with itself",
-                            path.back().rule == to ? "" : " through ", path.back().rule == to ? quoted{""} : quoted{ast_.rules[path.back().rule].name});
+                    fail_at(Code::format, ast_.rules[to].place, "grammar: left recursion: the rule ", quoted{ast_.rules[to].name},
+                            " can begin with itself", path.back().rule == to ? "" : " through ",
+                            path.back().rule == to ? quoted{""} : quoted{ast_.rules[path.back().rule].name});
             }
         }
     }
@@ -180,17 +196,23 @@ private:
         constexpr uint64_t cap = 1ull << 40;
         uint64_t s = 0;
         switch (e.kind) {
-            case ExprKind::bytes: return e.b;
-            case ExprKind::chars: return ast_.sets[e.a].items().size() + 3;
-            case ExprKind::seq: case ExprKind::alt:
+            case ExprKind::bytes:
+                return e.b;
+            case ExprKind::chars:
+                return ast_.sets[e.a].items().size() + 3;
+            case ExprKind::seq:
+            case ExprKind::alt:
                 for (uint32_t i = 0; i < e.b; ++i) s += out_.size[ast_.kids[e.a + i]];
                 return std::min(cap, s + 1);
             case ExprKind::repeat:
                 if (!unrolled(ast_, out_, e)) return 2;
                 return std::min(cap, out_.size[e.a] * (e.c == kInfinite ? std::max(e.b, 1u) : e.c) + 2);
-            case ExprKind::ref: return out_.frame[e.a] ? 1 : ast_.rules[e.a].body == kNone ? 1 : out_.size[ast_.rules[e.a].body];
-            case ExprKind::graph: return ast_.graphs[e.a].n_states;
-            default: return 1;
+            case ExprKind::ref:
+                return out_.frame[e.a] ? 1 : ast_.rules[e.a].body == kNone ? 1 : out_.size[ast_.rules[e.a].body];
+            case ExprKind::graph:
+                return ast_.graphs[e.a].n_states;
+            default:
+                return 1;
         }
     }
 
@@ -205,8 +227,10 @@ private:
             uint64_t s = out_.size[ast_.rules[r].body], copies = s * refs_[r];
             // Melted when that costs little; beyond 200,000 states in all only what is tiny.
             bool melt = refs_[r] <= 1 || s <= 8 || ((s <= 64 || copies <= 4096) && total + copies <= 200'000);
-            if (!melt) out_.frame[r] = 1;
-            else if (refs_[r] > 1) total += copies;
+            if (!melt)
+                out_.frame[r] = 1;
+            else if (refs_[r] > 1)
+                total += copies;
         }
     }
 

@@ -11,13 +11,16 @@ void CharSet::normalise() {
     Vector<Interval> out(items_.get_allocator());
     auto push = [&](uint32_t lo, uint32_t hi) {
         if (lo > hi) return;
-        if (!out.empty() && lo <= out.back().hi + 1) out.back().hi = std::max(out.back().hi, hi);
-        else out.push_back({lo, hi});
+        if (!out.empty() && lo <= out.back().hi + 1)
+            out.back().hi = std::max(out.back().hi, hi);
+        else
+            out.push_back({lo, hi});
     };
     for (Interval i : items_) {
         i.hi = std::min(i.hi, kMaxCodePoint);
         if (i.lo > i.hi) continue;
-        if (i.hi < 0xD800 || i.lo > 0xDFFF) push(i.lo, i.hi);
+        if (i.hi < 0xD800 || i.lo > 0xDFFF)
+            push(i.lo, i.hi);
         else {
             if (i.lo < 0xD800) push(i.lo, 0xD7FF);
             if (i.hi > 0xDFFF) push(0xE000, i.hi);
@@ -87,8 +90,10 @@ void utf8_runs(uint32_t lo, uint32_t hi, Vector<ByteRun> &out) {
             uint32_t mask = (1u << (6 * k)) - 1;
             if ((lo & ~mask) == (top & ~mask)) continue;
             // lo and top differ above the last k bytes: first finish lo's block, else stop before top's open block
-            if ((lo & mask) != 0) top = lo | mask;
-            else if ((top & mask) != mask) top = (top & ~mask) - 1;
+            if ((lo & mask) != 0)
+                top = lo | mask;
+            else if ((top & mask) != mask)
+                top = (top & ~mask) - 1;
         }
         char a[4], b[4];
         encode_utf8(lo, a);

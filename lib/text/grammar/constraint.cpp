@@ -30,7 +30,8 @@ std::shared_ptr<const Constraint> Constraint::from_regex(Memory &m, std::string_
     return make_shared_in<Constraint>(m, m, lower(m, ast, limits), limits);
 }
 
-std::shared_ptr<const Constraint> Constraint::from_json_schema(Memory &m, std::string_view source, const SchemaOptions &options, const Limits &limits) {
+std::shared_ptr<const Constraint> Constraint::from_json_schema(Memory &m, std::string_view source, const SchemaOptions &options,
+                                                               const Limits &limits) {
     SchemaDoc doc(m, source, options, limits);
     Languages langs(m, limits);
     Planner planner(doc, langs);

@@ -16,9 +16,9 @@
 namespace inlay::text::grammar {
 
 struct SchemaOptions {
-    bool allow_unknown = false;                      // unknown keywords restrict nothing instead of being refused
-    std::span<const std::string_view> waived = {};   // keywords that the host accepts unenforced
-    bool any_key_order = true;                       // else properties come in the schema's order
+    bool allow_unknown = false;                     // unknown keywords restrict nothing instead of being refused
+    std::span<const std::string_view> waived = {};  // keywords that the host accepts unenforced
+    bool any_key_order = true;                      // else properties come in the schema's order
 };
 
 class Masks;
@@ -31,7 +31,8 @@ public:
     static std::shared_ptr<const Constraint> from_gbnf(Memory &m, std::string_view source, const Limits &limits);
     static std::shared_ptr<const Constraint> from_regex(Memory &m, std::string_view source, const Limits &limits);  // whole text
     static std::shared_ptr<const Constraint> from_choices(Memory &m, std::span<const std::string_view> choices, const Limits &limits);
-    static std::shared_ptr<const Constraint> from_json_schema(Memory &m, std::string_view source, const SchemaOptions &options, const Limits &limits);
+    static std::shared_ptr<const Constraint> from_json_schema(Memory &m, std::string_view source, const SchemaOptions &options,
+                                                              const Limits &limits);
     static std::shared_ptr<const Constraint> json_object(Memory &m, const Limits &limits);
 
     Constraint(Memory &m, Net net, const Limits &limits);
@@ -49,8 +50,8 @@ private:
     Memory &memory_;
     Limits limits_;
     Net net_;
-    mutable std::mutex lock_;                  // held for the length of one matcher call
-    mutable std::shared_ptr<Tables> tables_;   // the current epoch
+    mutable std::mutex lock_;                 // held for the length of one matcher call
+    mutable std::shared_ptr<Tables> tables_;  // the current epoch
     mutable Vector<std::shared_ptr<Masks>> masks_;
 };
 

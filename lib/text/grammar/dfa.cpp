@@ -199,8 +199,10 @@ bool Dfa::enumerate(size_t max, Vector<String> &out) const {
         }
         const Arc &a = list[p.arc];
         uint32_t c = a.lo + p.c;
-        if (c == a.hi) ++p.arc, p.c = 0;
-        else ++p.c;
+        if (c == a.hi)
+            ++p.arc, p.c = 0;
+        else
+            ++p.c;
         char utf8[4];
         text.append(utf8, static_cast<size_t>(encode_utf8(c, utf8)));
         if (!enter(a.to)) return false;
@@ -275,7 +277,8 @@ Dfa combine(const Dfa &a, const Dfa &b, SetOp op, const Limits &limits) {
         auto [x, y] = pairs[i];
         bool ax = x != Dfa::kDead && a.accepts(x), ay = y != Dfa::kDead && b.accepts(y);
         out.begin_state(op == SetOp::intersect ? ax && ay : op == SetOp::unite ? ax || ay : ax && !ay);
-        std::span<const Dfa::Arc> p = x == Dfa::kDead ? std::span<const Dfa::Arc>() : a.arcs(x), q = y == Dfa::kDead ? std::span<const Dfa::Arc>() : b.arcs(y);
+        std::span<const Dfa::Arc> p = x == Dfa::kDead ? std::span<const Dfa::Arc>() : a.arcs(x),
+                                  q = y == Dfa::kDead ? std::span<const Dfa::Arc>() : b.arcs(y);
         size_t j = 0, k = 0;
         uint32_t at = 0;
         while (j < p.size() || k < q.size()) {
@@ -284,12 +287,16 @@ Dfa combine(const Dfa &a, const Dfa &b, SetOp op, const Limits &limits) {
             uint32_t end = kMaxCodePoint;
             uint32_t px = Dfa::kDead, qx = Dfa::kDead;
             if (j < p.size()) {
-                if (at < p[j].lo) end = std::min(end, p[j].lo - 1);
-                else px = p[j].to, end = std::min(end, p[j].hi);
+                if (at < p[j].lo)
+                    end = std::min(end, p[j].lo - 1);
+                else
+                    px = p[j].to, end = std::min(end, p[j].hi);
             }
             if (k < q.size()) {
-                if (at < q[k].lo) end = std::min(end, q[k].lo - 1);
-                else qx = q[k].to, end = std::min(end, q[k].hi);
+                if (at < q[k].lo)
+                    end = std::min(end, q[k].lo - 1);
+                else
+                    qx = q[k].to, end = std::min(end, q[k].hi);
             }
             if (px != Dfa::kDead || qx != Dfa::kDead) {
                 uint32_t to = id(px, qx);

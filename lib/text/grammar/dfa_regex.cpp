@@ -53,7 +53,8 @@ public:
             // After `out` anything may follow, but a match that needed $ ends here: its way is cut by the condition.
             nfa_.eps.push_back({out, t, Nfa::When::always});
             nfa_.moves.push_back({t, t, kAny});
-        } else lay(expr, s, t);
+        } else
+            lay(expr, s, t);
         nfa_.freeze();
         return std::move(nfa_);
     }
@@ -78,10 +79,18 @@ private:
             const Expr &e = ast_.nodes[w.expr];
             uint32_t s = w.from, t = w.to;
             switch (e.kind) {
-                case ExprKind::empty: eps(s, t); break;
-                case ExprKind::begin: eps(s, t, Nfa::When::begin); break;
-                case ExprKind::end: eps(s, t, Nfa::When::end); break;
-                case ExprKind::chars: nfa_.moves.push_back({s, t, e.a}); break;
+                case ExprKind::empty:
+                    eps(s, t);
+                    break;
+                case ExprKind::begin:
+                    eps(s, t, Nfa::When::begin);
+                    break;
+                case ExprKind::end:
+                    eps(s, t, Nfa::When::end);
+                    break;
+                case ExprKind::chars:
+                    nfa_.moves.push_back({s, t, e.a});
+                    break;
                 case ExprKind::bytes: {
                     std::string_view text(ast_.text.data() + e.a, e.b);
                     for (size_t i = 0; i < text.size();) {
@@ -130,7 +139,8 @@ private:
                     }
                     break;
                 }
-                default: break;
+                default:
+                    break;
             }
         }
     }
@@ -145,7 +155,17 @@ private:
 class Subsets {
 public:
     Subsets(Memory &m, const Ast &ast, const Nfa &nfa, const Limits &limits)
-        : memory_(m), ast_(ast), nfa_(nfa), limits_(limits), members_(m), at_(m), ends_(m), names_(m), mark_(nfa.n, 0, Alloc<uint32_t>(m)), set_(m), stack_(m) {
+        : memory_(m),
+          ast_(ast),
+          nfa_(nfa),
+          limits_(limits),
+          members_(m),
+          at_(m),
+          ends_(m),
+          names_(m),
+          mark_(nfa.n, 0, Alloc<uint32_t>(m)),
+          set_(m),
+          stack_(m) {
         at_.push_back(0);
     }
 
@@ -174,8 +194,10 @@ public:
                 uint32_t s = members_[k];
                 for (uint32_t x = nfa_.moves_at[s]; x < nfa_.moves_at[s + 1]; ++x) {
                     const Nfa::Move &mv = nfa_.moves[x];
-                    if (mv.set == Builder::kAny) put(0, 0xD7FF, mv.to), put(0xE000, kMaxCodePoint, mv.to);
-                    else if (mv.set & kLiteral) put(mv.set & ~kLiteral, mv.set & ~kLiteral, mv.to);
+                    if (mv.set == Builder::kAny)
+                        put(0, 0xD7FF, mv.to), put(0xE000, kMaxCodePoint, mv.to);
+                    else if (mv.set & kLiteral)
+                        put(mv.set & ~kLiteral, mv.set & ~kLiteral, mv.to);
                     else
                         for (const Interval &v : ast_.sets[mv.set].items()) put(v.lo, v.hi, mv.to);
                 }
@@ -185,8 +207,10 @@ public:
             for (size_t j = 0; j < pieces.size();) {
                 uint32_t from = pieces[j].at;
                 for (; j < pieces.size() && pieces[j].at == from; ++j) {
-                    if (pieces[j].open) live.push_back(pieces[j].to);
-                    else live.erase(std::find(live.begin(), live.end(), pieces[j].to));
+                    if (pieces[j].open)
+                        live.push_back(pieces[j].to);
+                    else
+                        live.erase(std::find(live.begin(), live.end(), pieces[j].to));
                 }
                 if (live.empty() || j == pieces.size()) continue;
                 spend(live.size());
@@ -219,7 +243,8 @@ private:
             set_.push_back(s);
             for (uint32_t x = nfa_.eps_at[s]; x < nfa_.eps_at[s + 1]; ++x) {
                 const Nfa::Eps &e = nfa_.eps[x];
-                if (e.when == Nfa::When::always || (e.when == Nfa::When::begin && begin) || (e.when == Nfa::When::end && end)) stack_.push_back(e.to);
+                if (e.when == Nfa::When::always || (e.when == Nfa::When::begin && begin) || (e.when == Nfa::When::end && end))
+                    stack_.push_back(e.to);
             }
         }
         std::sort(set_.begin(), set_.end());
@@ -238,7 +263,9 @@ private:
         uint64_t h = hash_bytes(set_.data(), set_.size() * 4, accepting_);
         for (auto [it, end] = names_.equal_range(h); it != end; ++it) {
             uint32_t i = it->second;
-            if (ends_[i] == accepting_ && at_[i + 1] - at_[i] == set_.size() && std::equal(set_.begin(), set_.end(), members_.begin() + at_[i])) return i;
+            if (ends_[i] == accepting_ && at_[i + 1] - at_[i] == set_.size() &&
+                std::equal(set_.begin(), set_.end(), members_.begin() + at_[i]))
+                return i;
         }
         uint32_t id = static_cast<uint32_t>(ends_.size());
         if (id >= limits_.regex_states) fail(Code::limit, "regex: more than ", limits_.regex_states, " states");
@@ -292,7 +319,8 @@ void add_runs(ByteGraph &g, uint32_t from, uint32_t to, uint32_t lo, uint32_t hi
 void add_word(ByteGraph &g, uint32_t from, uint32_t to, std::string_view word) {
     for (size_t i = 0; i < word.size(); ++i) {
         uint32_t next = i + 1 == word.size() ? to : g.n_states++;
-        uint8_t b = static_cast<uint8_t>(word[i]), upper = b >= 'a' && b <= 'f' && i + 1 == word.size() && word.size() == 6 ? static_cast<uint8_t>(b - 32) : b;
+        uint8_t b = static_cast<uint8_t>(word[i]),
+                upper = b >= 'a' && b <= 'f' && i + 1 == word.size() && word.size() == 6 ? static_cast<uint8_t>(b - 32) : b;
         g.edges.push_back({from, next, b, b});
         if (upper != b) g.edges.push_back({from, next, upper, upper});
         from = next;
@@ -302,13 +330,27 @@ void add_word(ByteGraph &g, uint32_t from, uint32_t to, std::string_view word) {
 void add_escape(ByteGraph &g, uint32_t from, uint32_t to, uint32_t c) {
     char two[2] = {'\\', 0};
     switch (c) {
-        case '"': case '\\': two[1] = static_cast<char>(c); break;
-        case '\b': two[1] = 'b'; break;
-        case '\f': two[1] = 'f'; break;
-        case '\n': two[1] = 'n'; break;
-        case '\r': two[1] = 'r'; break;
-        case '\t': two[1] = 't'; break;
-        default: break;
+        case '"':
+        case '\\':
+            two[1] = static_cast<char>(c);
+            break;
+        case '\b':
+            two[1] = 'b';
+            break;
+        case '\f':
+            two[1] = 'f';
+            break;
+        case '\n':
+            two[1] = 'n';
+            break;
+        case '\r':
+            two[1] = 'r';
+            break;
+        case '\t':
+            two[1] = 't';
+            break;
+        default:
+            break;
     }
     if (two[1]) return add_word(g, from, to, {two, 2});
     const char *hex = "0123456789abcdef";

@@ -8,13 +8,12 @@
 namespace inlay::text::grammar {
 namespace {
 
-bool is_name(char c) noexcept {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
+bool is_name(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_'; }
 
 class Reader {
 public:
-    Reader(Memory &m, std::string_view s, const Limits &l) : memory_(m), s_(s), limits_(l), ast_(m), names_(m), groups_(m), items_(m), defined_(m) {}
+    Reader(Memory &m, std::string_view s, const Limits &l)
+        : memory_(m), s_(s), limits_(l), ast_(m), names_(m), groups_(m), items_(m), defined_(m) {}
 
     Ast read() {
         check_utf8();
@@ -26,15 +25,19 @@ public:
 
 private:
     struct Group {
-        size_t open;             // offset of '('
-        size_t first_item;       // of items_: the finished alternatives, then the current sequence
-        size_t sequence;         // of items_: where the current sequence begins
+        size_t open;        // offset of '('
+        size_t first_item;  // of items_: the finished alternatives, then the current sequence
+        size_t sequence;    // of items_: where the current sequence begins
     };
 
     template <class... Parts>
-    [[noreturn]] void bad(size_t at, const Parts &...parts) const { fail_at(Code::format, place_of(s_, at), "grammar: ", parts...); }
+    [[noreturn]] void bad(size_t at, const Parts &...parts) const {
+        fail_at(Code::format, place_of(s_, at), "grammar: ", parts...);
+    }
     template <class... Parts>
-    [[noreturn]] void over(size_t at, const Parts &...parts) const { fail_at(Code::limit, place_of(s_, at), "grammar: ", parts...); }
+    [[noreturn]] void over(size_t at, const Parts &...parts) const {
+        fail_at(Code::limit, place_of(s_, at), "grammar: ", parts...);
+    }
 
     void check_utf8() const {
         for (size_t i = 0; i < s_.size();) {
@@ -51,11 +54,14 @@ private:
     void space(bool newlines) {
         while (more()) {
             char c = s_[at_];
-            if (c == ' ' || c == '\t') ++at_;
+            if (c == ' ' || c == '\t')
+                ++at_;
             else if (c == '#') {
                 while (more() && s_[at_] != '\n' && s_[at_] != '\r') ++at_;
-            } else if ((c == '\n' || c == '\r') && newlines) ++at_;
-            else break;
+            } else if ((c == '\n' || c == '\r') && newlines)
+                ++at_;
+            else
+                break;
         }
     }
 
@@ -96,8 +102,10 @@ private:
         if (offset < seen_) return place_of(s_, offset);
         for (; seen_ < offset; ++seen_) {
             uint8_t b = static_cast<uint8_t>(s_[seen_]);
-            if (b == '\n') ++line_, column_ = 1;
-            else if ((b & 0xC0) != 0x80) ++column_;
+            if (b == '\n')
+                ++line_, column_ = 1;
+            else if ((b & 0xC0) != 0x80)
+                ++column_;
         }
         return {static_cast<int64_t>(offset), line_, column_};
     }
@@ -167,7 +175,10 @@ private:
                     repeatable = false;
                     space(true);
                     continue;
-                case '*': case '+': case '?': case '{':
+                case '*':
+                case '+':
+                case '?':
+                case '{':
                     if (!repeatable) bad(here, "there is nothing to repeat");
                     repetition();
                     break;
@@ -190,8 +201,10 @@ private:
         size_t here = at_;
         uint32_t lo = 0, hi = kInfinite;
         char c = s_[at_++];
-        if (c == '+') lo = 1;
-        else if (c == '?') hi = 1;
+        if (c == '+')
+            lo = 1;
+        else if (c == '?')
+            hi = 1;
         else if (c == '{') {
             space(true);
             lo = number(here);
@@ -230,14 +243,28 @@ private:
         char c = s_[at_++];
         int digits = 0;
         switch (c) {
-            case 'n': return '\n';
-            case 'r': return '\r';
-            case 't': return '\t';
-            case '\\': case '"': case '[': case ']': return static_cast<uint8_t>(c);
-            case 'x': digits = 2; break;
-            case 'u': digits = 4; break;
-            case 'U': digits = 8; break;
-            default: bad(start, "unknown escape ", quoted{s_.substr(start, 2)});
+            case 'n':
+                return '\n';
+            case 'r':
+                return '\r';
+            case 't':
+                return '\t';
+            case '\\':
+            case '"':
+            case '[':
+            case ']':
+                return static_cast<uint8_t>(c);
+            case 'x':
+                digits = 2;
+                break;
+            case 'u':
+                digits = 4;
+                break;
+            case 'U':
+                digits = 8;
+                break;
+            default:
+                bad(start, "unknown escape ", quoted{s_.substr(start, 2)});
         }
         uint64_t v = 0;
         for (int i = 0; i < digits; ++i) {
@@ -260,7 +287,8 @@ private:
                 char out[4];
                 uint32_t cp = escape(open, "string");
                 bytes.append(out, static_cast<size_t>(encode_utf8(cp, out)));
-            } else bytes.push_back(s_[at_++]);
+            } else
+                bytes.push_back(s_[at_++]);
         }
         ++at_;
         return ast_.literal(bytes);
@@ -322,7 +350,8 @@ private:
 }  // namespace
 
 Ast parse_gbnf(Memory &m, std::string_view source, const Limits &limits) {
-    if (source.size() > limits.grammar_bytes) fail(Code::limit, "grammar: ", source.size(), " bytes exceed the limit ", limits.grammar_bytes);
+    if (source.size() > limits.grammar_bytes)
+        fail(Code::limit, "grammar: ", source.size(), " bytes exceed the limit ", limits.grammar_bytes);
     return Reader(m, source, limits).read();
 }
 

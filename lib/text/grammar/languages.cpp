@@ -44,11 +44,17 @@ uint64_t advance(uint64_t phase, char c) noexcept {
         case begin:
             if (c == '-') return after_sign;
             [[fallthrough]];
-        case after_sign: return c == '0' ? after_zero : digit ? in_whole : kStop;
-        case after_zero: return c == '.' ? after_point : kStop;
-        case in_whole: return digit ? in_whole : c == '.' ? after_point : kStop;
-        case after_point: case in_fraction: return digit ? in_fraction : kStop;
-        default: return kStop;
+        case after_sign:
+            return c == '0' ? after_zero : digit ? in_whole : kStop;
+        case after_zero:
+            return c == '.' ? after_point : kStop;
+        case in_whole:
+            return digit ? in_whole : c == '.' ? after_point : kStop;
+        case after_point:
+        case in_fraction:
+            return digit ? in_fraction : kStop;
+        default:
+            return kStop;
     }
 }
 bool complete(uint64_t phase) noexcept { return phase == after_zero || phase == in_whole || phase == in_fraction; }
@@ -80,8 +86,10 @@ Decimal parse_decimal(Memory &m, std::string_view t) {
     d.whole.append(digits, 0, static_cast<size_t>(at));
     d.fraction.append(digits, static_cast<size_t>(at));
     size_t lead = d.whole.find_first_not_of('0');
-    if (lead == String::npos) d.whole = "0";
-    else d.whole.erase(0, lead);
+    if (lead == String::npos)
+        d.whole = "0";
+    else
+        d.whole.erase(0, lead);
     while (d.fraction.ends_with('0')) d.fraction.pop_back();
     if (d.is_zero()) d.negative = false;
     return d;
@@ -90,9 +98,12 @@ Decimal parse_decimal(Memory &m, std::string_view t) {
 Languages::Languages(Memory &m, const Limits &limits) : memory_(m), limits_(limits), dfas_(m), ops_(m), patterns_(m), by_hash_(m) {
     add(no_text(m));
     add(any_text(m));
-    add(build(m, begin, limits, [](uint64_t k, char c) { return advance(k, c); }, complete));
+    add(build(
+        m, begin, limits, [](uint64_t k, char c) { return advance(k, c); }, complete));
     // A fraction of zeros alone is an integer.
-    add(build(m, begin, limits, [](uint64_t k, char c) { return (k == after_point || k == in_fraction) && c != '0' ? kStop : advance(k, c); }, complete));
+    add(build(
+        m, begin, limits, [](uint64_t k, char c) { return (k == after_point || k == in_fraction) && c != '0' ? kStop : advance(k, c); },
+        complete));
 }
 
 Lang Languages::add(Dfa d) {
@@ -131,7 +142,9 @@ Lang Languages::pattern(std::string_view regex) {
 }
 
 Lang Languages::text(std::string_view s) { return add(literal_text(memory_, s)); }
-Lang Languages::length(uint64_t min, uint64_t max) { return min == 0 && max == ~0ull ? any : add(texts_of_length(memory_, min, max, limits_)); }
+Lang Languages::length(uint64_t min, uint64_t max) {
+    return min == 0 && max == ~0ull ? any : add(texts_of_length(memory_, min, max, limits_));
+}
 
 Lang Languages::texts(std::span<const std::string_view> list) {
     // A tree of code points; sorted input makes every node's arcs come in order.
@@ -178,7 +191,8 @@ Lang Languages::at_least(std::string_view bound, bool strictly) {
             if (n < wn) {
                 if (order == 1) order = c < b.whole[n] ? 0 : c > b.whole[n] ? 2 : 1;
                 ++n;
-            } else order = 2, n = wn + 1;  // more digits than the bound has
+            } else
+                order = 2, n = wn + 1;  // more digits than the bound has
             return pack(to, minus, order, n);
         }
         if (to == after_point) {
@@ -196,9 +210,12 @@ Lang Languages::at_least(std::string_view bound, bool strictly) {
         uint64_t phase = k & 7, minus = k >> 3 & 1, order = k >> 4 & 3, n = k >> 8;
         if (!complete(phase)) return false;
         if (phase == after_zero || phase == in_whole) {
-            if (n < wn) order = 0;
-            else if (order == 1 && fn > 0) order = 0;
-        } else if (order == 1 && n < fn) order = 0;
+            if (n < wn)
+                order = 0;
+            else if (order == 1 && fn > 0)
+                order = 0;
+        } else if (order == 1 && n < fn)
+            order = 0;
         // order: |text| against |bound|
         if (!b.negative) {
             if (minus) return order == 1 && b.is_zero() && !strictly;

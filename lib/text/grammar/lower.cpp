@@ -15,8 +15,20 @@ constexpr uint64_t kMaxEdges = 2'000'000;
 
 class Lowering {
 public:
-    Lowering(Memory &m, const Ast &ast) : memory_(m), ast_(ast), a_(analyse(m, ast, Limits{})), net_(m), edges_(m), eps_(m), calls_(m), gates_(m), work_(m),
-        rule_frame_(ast.rules.size(), kNone, Alloc<uint32_t>(m)), loop_frame_(ast.nodes.size(), kNone, Alloc<uint32_t>(m)), pending_(m), runs_(m) {}
+    Lowering(Memory &m, const Ast &ast)
+        : memory_(m),
+          ast_(ast),
+          a_(analyse(m, ast, Limits{})),
+          net_(m),
+          edges_(m),
+          eps_(m),
+          calls_(m),
+          gates_(m),
+          work_(m),
+          rule_frame_(ast.rules.size(), kNone, Alloc<uint32_t>(m)),
+          loop_frame_(ast.nodes.size(), kNone, Alloc<uint32_t>(m)),
+          pending_(m),
+          runs_(m) {}
 
     Net run() {
         net_.gates = ast_.gates;
@@ -129,8 +141,11 @@ private:
 
     void lay_one(const Expr &e, uint32_t id, uint32_t s, uint32_t t) {
         switch (e.kind) {
-            case ExprKind::empty: eps(s, t); break;
-            case ExprKind::never: break;
+            case ExprKind::empty:
+                eps(s, t);
+                break;
+            case ExprKind::never:
+                break;
             case ExprKind::bytes:
                 for (uint32_t i = 0; i < e.b; ++i) {
                     uint32_t next = i + 1 == e.b ? t : state();
@@ -139,7 +154,9 @@ private:
                     s = next;
                 }
                 break;
-            case ExprKind::chars: chars(ast_.sets[e.a], s, t); break;
+            case ExprKind::chars:
+                chars(ast_.sets[e.a], s, t);
+                break;
             case ExprKind::seq:
                 for (uint32_t i = 0; i < e.b; ++i) {
                     uint32_t next = i + 1 == e.b ? t : state();
@@ -150,13 +167,21 @@ private:
             case ExprKind::alt:
                 for (uint32_t i = 0; i < e.b; ++i) work_.push_back({ast_.kids[e.a + i], s, t});
                 break;
-            case ExprKind::repeat: repeat(e, id, s, t); break;
-            case ExprKind::ref:
-                if (a_.frame[e.a]) call(s, frame_of(e.a), t, a_.rule_nullable[e.a]);
-                else if (ast_.rules[e.a].body != kNone) work_.push_back({ast_.rules[e.a].body, s, t});
+            case ExprKind::repeat:
+                repeat(e, id, s, t);
                 break;
-            case ExprKind::begin: case ExprKind::end: fail(Code::internal, "grammar: an anchor was left over");
-            case ExprKind::gate: gate(s, e.a, t); break;
+            case ExprKind::ref:
+                if (a_.frame[e.a])
+                    call(s, frame_of(e.a), t, a_.rule_nullable[e.a]);
+                else if (ast_.rules[e.a].body != kNone)
+                    work_.push_back({ast_.rules[e.a].body, s, t});
+                break;
+            case ExprKind::begin:
+            case ExprKind::end:
+                fail(Code::internal, "grammar: an anchor was left over");
+            case ExprKind::gate:
+                gate(s, e.a, t);
+                break;
             case ExprKind::graph: {
                 const ByteGraph &g = ast_.graphs[e.a];
                 uint32_t base = static_cast<uint32_t>(net_.final.size());
@@ -288,10 +313,18 @@ private:
 
     void pack() {
         size_t n = net_.final.size();
-        pack_list(net_.edges, edges_.size(), n, [&](auto &&put) { for (const From &x : edges_) put(x.from, x.edge); });
-        pack_list(net_.eps, eps_.size(), n, [&](auto &&put) { for (const FromEps &x : eps_) put(x.from, x.to); });
-        pack_list(net_.calls, calls_.size(), n, [&](auto &&put) { for (const FromCall &x : calls_) put(x.from, x.call); });
-        pack_list(net_.gate_uses, gates_.size(), n, [&](auto &&put) { for (const FromGate &x : gates_) put(x.from, x.gate); });
+        pack_list(net_.edges, edges_.size(), n, [&](auto &&put) {
+            for (const From &x : edges_) put(x.from, x.edge);
+        });
+        pack_list(net_.eps, eps_.size(), n, [&](auto &&put) {
+            for (const FromEps &x : eps_) put(x.from, x.to);
+        });
+        pack_list(net_.calls, calls_.size(), n, [&](auto &&put) {
+            for (const FromCall &x : calls_) put(x.from, x.call);
+        });
+        pack_list(net_.gate_uses, gates_.size(), n, [&](auto &&put) {
+            for (const FromGate &x : gates_) put(x.from, x.gate);
+        });
     }
 
     void classes() {

@@ -119,21 +119,25 @@ bool Machine::finish_level(Tables &t) {
         bool joined = false;
         if (work_.size() <= 16)
             for (size_t i = first; i < threads_.size() && !joined; ++i)
-                if (threads_[i].frame == w.thread.frame && threads_[i].param == w.thread.param && t.set(threads_[i].set).rule == t.set(w.thread.set).rule) {
+                if (threads_[i].frame == w.thread.frame && threads_[i].param == w.thread.param &&
+                    t.set(threads_[i].set).rule == t.set(w.thread.set).rule) {
                     threads_[i].set = t.join(threads_[i].set, w.thread.set);
                     joined = true;
                 }
         if (!joined) threads_.push_back(w.thread);
     }
     if (work_.size() > 16) {
-        auto key = [&](const Thread &x) { return std::tuple(x.frame, x.param.bits, x.param.count, x.param.hits, t.set(x.set).rule, x.set); };
+        auto key = [&](const Thread &x) {
+            return std::tuple(x.frame, x.param.bits, x.param.count, x.param.hits, t.set(x.set).rule, x.set);
+        };
         std::sort(threads_.begin() + first, threads_.end(), [&](const Thread &a, const Thread &b) { return key(a) < key(b); });
         size_t out = first;
         for (size_t i = first; i < threads_.size(); ++i) {
             if (out > first && threads_[out - 1].frame == threads_[i].frame && threads_[out - 1].param == threads_[i].param &&
                 t.set(threads_[out - 1].set).rule == t.set(threads_[i].set).rule)
                 threads_[out - 1].set = t.join(threads_[out - 1].set, threads_[i].set);
-            else threads_[out++] = threads_[i];
+            else
+                threads_[out++] = threads_[i];
         }
         threads_.resize(out);
     }
@@ -169,7 +173,8 @@ void Machine::reset_raw(const Thread &t) {
 void Machine::push_raw(const Thread &t) {
     ++position_;
     threads_.push_back(t);
-    levels_.push_back({static_cast<uint32_t>(threads_.size() - 1), 1, static_cast<uint32_t>(frames_.size()), static_cast<uint32_t>(links_.size()), false});
+    levels_.push_back({static_cast<uint32_t>(threads_.size() - 1), 1, static_cast<uint32_t>(frames_.size()),
+                       static_cast<uint32_t>(links_.size()), false});
 }
 
 bool Machine::advance(Tables &t, uint8_t byte) {

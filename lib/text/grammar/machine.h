@@ -65,7 +65,7 @@ public:
     void compact(std::span<Thread> also);
 
     struct Level {
-        uint32_t first, n;      // of threads_
+        uint32_t first, n;       // of threads_
         uint32_t frames, links;  // sizes at its end
         bool ended;
     };
@@ -89,9 +89,9 @@ private:
     Vector<Link> links_;
     Vector<Level> levels_;
     Vector<Work> work_;
-    Vector<uint32_t> slots_;   // of work_, by hash; value + 1
-    Vector<uint32_t> used_;    // slots to clear
-    uint64_t position_ = 0;    // unique for each level ever made, so a frame knows its own
+    Vector<uint32_t> slots_;  // of work_, by hash; value + 1
+    Vector<uint32_t> used_;   // slots to clear
+    uint64_t position_ = 0;   // unique for each level ever made, so a frame knows its own
     uint32_t level_frames_ = 0;
     bool ended_ = false;
 };

@@ -3,6 +3,7 @@
 #include "text/grammar/masks.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace inlay::text::grammar {
 
@@ -14,8 +15,14 @@ constexpr size_t kBeyondBytes = 1u << 20;
 constexpr uint64_t kMaskFuel = 50;
 
 Masks::Masks(const Constraint &c, std::shared_ptr<const TokenTrie> trie)
-    : constraint_(&c), trie_(std::move(trie)), scratch_(constraint_->memory()), entries_(constraint_->memory()), path_(constraint_->memory()),
-      accepted_(constraint_->memory()), loops_(constraint_->memory()), absorbs_(constraint_->memory()) {
+    : constraint_(&c),
+      trie_(std::move(trie)),
+      scratch_(constraint_->memory()),
+      entries_(constraint_->memory()),
+      path_(constraint_->memory()),
+      accepted_(constraint_->memory()),
+      loops_(constraint_->memory()),
+      absorbs_(constraint_->memory()) {
     path_.resize(trie_->max_bytes() + 2);
     accepted_.resize(words());
 }
@@ -130,9 +137,12 @@ SetId Masks::after_character(Tables &t, SetId s) {
         int more;
         uint8_t next_lo, next_hi;
     };
-    static constexpr Lead leads[] = {{0xC2, 0xDF, 1, 0x80, 0xBF}, {0xE0, 0xE0, 2, 0xA0, 0xBF}, {0xE1, 0xEC, 2, 0x80, 0xBF}, {0xED, 0xED, 2, 0x80, 0x9F},
-                                     {0xEE, 0xEF, 2, 0x80, 0xBF}, {0xF0, 0xF0, 3, 0x90, 0xBF}, {0xF1, 0xF3, 3, 0x80, 0xBF}, {0xF4, 0xF4, 3, 0x80, 0x8F}};
-    if (!continues(t, s, 1, 0x20, '"' - 1, after) || !continues(t, s, 1, '"' + 1, '\\' - 1, after) || !continues(t, s, 1, '\\' + 1, 0x7F, after)) return 0;
+    static constexpr Lead leads[] = {{0xC2, 0xDF, 1, 0x80, 0xBF}, {0xE0, 0xE0, 2, 0xA0, 0xBF}, {0xE1, 0xEC, 2, 0x80, 0xBF},
+                                     {0xED, 0xED, 2, 0x80, 0x9F}, {0xEE, 0xEF, 2, 0x80, 0xBF}, {0xF0, 0xF0, 3, 0x90, 0xBF},
+                                     {0xF1, 0xF3, 3, 0x80, 0xBF}, {0xF4, 0xF4, 3, 0x80, 0x8F}};
+    if (!continues(t, s, 1, 0x20, '"' - 1, after) || !continues(t, s, 1, '"' + 1, '\\' - 1, after) ||
+        !continues(t, s, 1, '\\' + 1, 0x7F, after))
+        return 0;
     for (const Lead &l : leads) {
         SetId done = 0;
         for (uint32_t b = l.lo; b <= l.hi; ++b) {
@@ -163,8 +173,10 @@ uint32_t Masks::plain_room(Tables &t, const Thread &x) {
         const Gate &gate = t.net().gates[g.gate];
         const StateSet &to = t.set(g.to);
         if (g.to == x.set && gate.add_count == 1 && gate.clear == 0 && gate.need == 0) {
-            room = gate.count_hi == ~0u ? TokenTrie::kPlainLengths : static_cast<uint64_t>(gate.count_hi) + 2 - std::min(x.param.count, gate.count_hi + 1);
-        } else if (!to.final || to.reads || to.n_calls || to.n_gates) return 0;
+            room = gate.count_hi == ~0u ? TokenTrie::kPlainLengths
+                                        : static_cast<uint64_t>(gate.count_hi) + 2 - std::min(x.param.count, gate.count_hi + 1);
+        } else if (!to.final || to.reads || to.n_calls || to.n_gates)
+            return 0;
     }
     for (uint32_t b = 0x20; b < 256; ++b)
         if (b != '"' && b != '\\' && t.net().follows(rule, static_cast<uint8_t>(b))) return 0;
@@ -188,17 +200,20 @@ const Masks::Entry &Masks::entry(Tables &t, const Thread &thread) {
     Vector<Piece> pieces(m);
     Vector<uint32_t> ends(m);
     scratch_.reset_raw(x);
-    walk(t, scratch_, trie, [&](uint32_t node, bool ended) {
-        auto here = trie.tokens(node);
-        e.tokens.insert(e.tokens.end(), here.begin(), here.end());
-        if (ended && trie.end(node) > node + 1) ends.push_back(node);
-    }, [&](uint32_t node) {
-        auto below = trie.tokens_below(node);
-        e.tokens.insert(e.tokens.end(), below.begin(), below.end());
-    });
+    std::fill(accepted_.begin(), accepted_.end(), 0);
+    size_t n = 0;
+    auto take = [&](std::span<const uint32_t> ids) {
+        for (uint32_t id : ids) accepted_[id / 64] |= 1ull << (id & 63);
+        n += ids.size();
+    };
+    walk(
+        t, scratch_, trie,
+        [&](uint32_t node, bool ended) {
+            take(trie.tokens(node));
+            if (ended && trie.end(node) > node + 1) ends.push_back(node);
+        },
+        [&](uint32_t node) { take(trie.tokens_below(node)); });
     if (!ends.empty()) {
-        std::fill(accepted_.begin(), accepted_.end(), 0);
-        for (uint32_t id : e.tokens) accepted_[id / 64] |= 1ull << (id & 63);
         String text(m);
         for (uint32_t node : ends) {
             uint32_t depth = trie.depth(node);
@@ -225,12 +240,13 @@ const Masks::Entry &Masks::entry(Tables &t, const Thread &thread) {
         for (const Piece &p : pieces) list.push_back({std::string_view(pool).substr(p.at, p.n), p.id});
         e.beyond = make_shared_in<TokenTrie>(m, m, list, trie_->n_ids());
     }
-    if (e.tokens.size() > words() * 2) {  // the mask is the smaller one
-        e.dense.assign(words(), 0);
-        for (uint32_t id : e.tokens) e.dense[id / 64] |= 1ull << (id & 63);
-        e.tokens.clear();
+    if (n > words() * 2)
+        e.dense.assign(accepted_.begin(), accepted_.end());  // the mask is the smaller one
+    else if (n > 0) {
+        e.tokens.reserve(n);
+        for (uint32_t i = 0; i < accepted_.size(); ++i)
+            for (uint64_t w = accepted_[i]; w != 0; w &= w - 1) e.tokens.push_back(i * 64 + static_cast<uint32_t>(std::countr_zero(w)));
     }
-    e.tokens.shrink_to_fit();
     kept_ += 128 + e.tokens.capacity() * 4 + e.dense.size() * 8 + (e.beyond ? e.beyond->n_nodes() * 11 + pieces.size() * 4 : 0);
     return entries_.emplace(key, std::move(e)).first->second;
 }
@@ -272,11 +288,14 @@ int Masks::fill(Matcher &matcher, std::span<uint64_t> mask) {
         const Entry &e = entry(t, x);
         if (e.whole) {
             m.push_raw(x);
-            walk(t, m, *trie_, [&](uint32_t node, bool) {
-                for (uint32_t id : trie_->tokens(node)) set(id);
-            }, [&](uint32_t node) {
-                for (uint32_t id : trie_->tokens_below(node)) set(id);
-            });
+            walk(
+                t, m, *trie_,
+                [&](uint32_t node, bool) {
+                    for (uint32_t id : trie_->tokens(node)) set(id);
+                },
+                [&](uint32_t node) {
+                    for (uint32_t id : trie_->tokens_below(node)) set(id);
+                });
             m.pop();
             continue;
         }
@@ -287,11 +306,14 @@ int Masks::fill(Matcher &matcher, std::span<uint64_t> mask) {
         for (size_t i = 0; i < e.dense.size(); ++i) mask[i] |= e.dense[i];
         for (uint32_t id : e.tokens) set(id);
         if (e.beyond && x.frame != 0 && m.push_return(t, x.frame)) {
-            walk(t, m, *e.beyond, [&](uint32_t node, bool) {
-                for (uint32_t id : e.beyond->tokens(node)) set(id);
-            }, [&](uint32_t node) {
-                for (uint32_t id : e.beyond->tokens_below(node)) set(id);
-            });
+            walk(
+                t, m, *e.beyond,
+                [&](uint32_t node, bool) {
+                    for (uint32_t id : e.beyond->tokens(node)) set(id);
+                },
+                [&](uint32_t node) {
+                    for (uint32_t id : e.beyond->tokens_below(node)) set(id);
+                });
             m.pop();
         }
     }

@@ -26,11 +26,11 @@ public:
 private:
     struct Entry {
         explicit Entry(Memory &m) : tokens(m), dense(m) {}
-        uint32_t plain = 0;        // characters of plain tokens that fit (0: not that kind of place)
-        Vector<uint32_t> tokens;   // accepted besides; many of them as a mask
+        uint32_t plain = 0;       // characters of plain tokens that fit (0: not that kind of place)
+        Vector<uint32_t> tokens;  // accepted besides; many of them as a mask
         Vector<uint64_t> dense;
         std::shared_ptr<const TokenTrie> beyond;  // what is left of the others behind the frame's end
-        bool whole = false;  // too much beyond to keep: walk everything each time
+        bool whole = false;                       // too much beyond to keep: walk everything each time
     };
     struct Key {
         SetId set;
@@ -64,7 +64,7 @@ private:
     std::shared_ptr<const TokenTrie> trie_;
     std::shared_ptr<Tables> tables_;  // whose sets the keys name
     Machine scratch_;
-    std::unordered_map<Key, Entry, KeyHash, std::equal_to<>, Alloc<std::pair<const Key, Entry>>> entries_;
+    HashMap<Key, Entry, KeyHash> entries_;
     size_t kept_ = 0;  // bytes, roughly
     Vector<Depth> path_;
     Vector<uint64_t> accepted_;  // scratch

@@ -126,8 +126,10 @@ void Matcher::forced_bytes(String &out, size_t cap) {
         for (const Thread &t : machine_.threads())
             for (uint32_t s : tables_->members(t.set))
                 for (const NetEdge &e : net.edges.of(s))
-                    if (e.lo != e.hi || (only >= 0 && only != e.lo)) only = 256;
-                    else only = e.lo;
+                    if (e.lo != e.hi || (only >= 0 && only != e.lo))
+                        only = 256;
+                    else
+                        only = e.lo;
         if (only < 0 || only > 255 || !machine_.advance(*tables_, static_cast<uint8_t>(only))) break;
         out.push_back(static_cast<char>(only));
         ++pushed;

@@ -29,15 +29,15 @@ struct FrameParams {
     uint64_t need_bits = 0;
     uint32_t min_hits = 0;
     uint32_t max_count = ~0u;
-    bool counted = false;          // any gate looks at `count`
-    Vector<uint32_t> thresholds;   // the values of `count` at which some gate changes its mind, sorted
+    bool counted = false;         // any gate looks at `count`
+    Vector<uint32_t> thresholds;  // the values of `count` at which some gate changes its mind, sorted
     Vector<Duty> duties;
 };
 
 struct Gate {
-    uint64_t clear = 0;  // bits that must not be set
-    uint64_t need = 0;   // bits that must be set
-    uint64_t set = 0;    // bits set on passing
+    uint64_t clear = 0;                     // bits that must not be set
+    uint64_t need = 0;                      // bits that must be set
+    uint64_t set = 0;                       // bits set on passing
     uint32_t count_lo = 0, count_hi = ~0u;  // count before
     uint32_t hits_lo = 0, hits_hi = ~0u;    // hits before
     uint32_t add_count = 0, add_hits = 0;
@@ -58,7 +58,8 @@ inline bool passes(const Gate &g, const FrameParams &f, const Param &p, Param &o
         if (!(d.keys & f.need_bits & ~out.bits)) extra = 1;
     }
     if (f.max_count != ~0u) {
-        uint64_t missing = static_cast<uint64_t>(__builtin_popcountll(f.need_bits & ~out.bits)) + (f.min_hits > out.hits ? f.min_hits - out.hits : 0) + extra;
+        uint64_t missing = static_cast<uint64_t>(__builtin_popcountll(f.need_bits & ~out.bits)) +
+                           (f.min_hits > out.hits ? f.min_hits - out.hits : 0) + extra;
         if (out.count > f.max_count || missing > f.max_count - out.count) return false;
     }
     return true;

@@ -8,7 +8,9 @@ namespace inlay::text::grammar {
 
 void add_class_escape(char letter, CharSet &out) {
     switch (letter) {
-        case 'd': out.add('0', '9'); break;
+        case 'd':
+            out.add('0', '9');
+            break;
         case 'w':
             out.add('0', '9'), out.add('A', 'Z'), out.add('a', 'z'), out.add('_', '_');
             break;
@@ -16,7 +18,8 @@ void add_class_escape(char letter, CharSet &out) {
             out.add(9, 13), out.add(0x20, 0x20), out.add(0xA0, 0xA0), out.add(0x1680, 0x1680), out.add(0x2000, 0x200A);
             out.add(0x2028, 0x2029), out.add(0x202F, 0x202F), out.add(0x205F, 0x205F), out.add(0x3000, 0x3000), out.add(0xFEFF, 0xFEFF);
             break;
-        default: break;
+        default:
+            break;
     }
 }
 
@@ -24,7 +27,8 @@ namespace {
 
 class Reader {
 public:
-    Reader(Ast &ast, std::string_view s, const Limits &l) : memory_(*ast.memory), ast_(ast), s_(s), limits_(l), groups_(memory_), items_(memory_) {}
+    Reader(Ast &ast, std::string_view s, const Limits &l)
+        : memory_(*ast.memory), ast_(ast), s_(s), limits_(l), groups_(memory_), items_(memory_) {}
 
     uint32_t read(bool &anchors) {
         groups_.push_back({0, 0, 0});
@@ -40,9 +44,13 @@ private:
     };
 
     template <class... Parts>
-    [[noreturn]] void bad(size_t at, const Parts &...parts) const { fail_at(Code::format, place_of(s_, at), "regex: ", parts...); }
+    [[noreturn]] void bad(size_t at, const Parts &...parts) const {
+        fail_at(Code::format, place_of(s_, at), "regex: ", parts...);
+    }
     template <class... Parts>
-    [[noreturn]] void cannot(size_t at, const Parts &...parts) const { fail_at(Code::unsupported, place_of(s_, at), "regex: ", parts...); }
+    [[noreturn]] void cannot(size_t at, const Parts &...parts) const {
+        fail_at(Code::unsupported, place_of(s_, at), "regex: ", parts...);
+    }
 
     char peek(size_t ahead = 0) const noexcept { return at_ + ahead < s_.size() ? s_[at_ + ahead] : '\0'; }
     bool starts(std::string_view w) const noexcept { return s_.substr(at_).starts_with(w); }
@@ -67,7 +75,8 @@ private:
         size_t here = at_;
         char c = s_[at_];
         switch (c) {
-            case '(': return open_group();
+            case '(':
+                return open_group();
             case ')': {
                 if (groups_.size() == 1) bad(here, "')' closes no group");
                 ++at_;
@@ -81,8 +90,13 @@ private:
                 groups_.back().sequence = items_.size();
                 repeatable_ = false;
                 return;
-            case '*': case '+': case '?': case '{': return repetition();
-            case '^': case '$':
+            case '*':
+            case '+':
+            case '?':
+            case '{':
+                return repetition();
+            case '^':
+            case '$':
                 ++at_;
                 items_.push_back(ast_.add({c == '^' ? ExprKind::begin : ExprKind::end}));
                 anchors_ = true;
@@ -96,8 +110,11 @@ private:
                 set.negate();
                 return item(ast_.chars(std::move(set)));
             }
-            case '[': return char_class();
-            case ']': case '}': bad(here, "a lone ", quoted{s_.substr(here, 1)}, " must be escaped");
+            case '[':
+                return char_class();
+            case ']':
+            case '}':
+                bad(here, "a lone ", quoted{s_.substr(here, 1)}, " must be escaped");
             default: {
                 CharSet set(memory_);
                 bool single;
@@ -112,10 +129,13 @@ private:
 
     void open_group() {
         size_t here = at_++;
-        if (groups_.size() > limits_.grammar_depth) fail_at(Code::limit, place_of(s_, here), "regex: groups nest deeper than ", limits_.grammar_depth);
+        if (groups_.size() > limits_.grammar_depth)
+            fail_at(Code::limit, place_of(s_, here), "regex: groups nest deeper than ", limits_.grammar_depth);
         if (peek() == '?') {
-            if (starts("?:")) at_ += 2;
-            else if (starts("?=") || starts("?!") || starts("?<=") || starts("?<!")) cannot(here, "lookaround is not supported");
+            if (starts("?:"))
+                at_ += 2;
+            else if (starts("?=") || starts("?!") || starts("?<=") || starts("?<!"))
+                cannot(here, "lookaround is not supported");
             else if (starts("?<")) {
                 size_t end = s_.find('>', at_);
                 if (end == std::string_view::npos || end == at_ + 2) bad(here, "the group's name is not closed");
@@ -125,7 +145,8 @@ private:
                     if (!letter && !(i > at_ + 2 && c >= '0' && c <= '9')) bad(i, "not a group's name");
                 }
                 at_ = end + 1;
-            } else cannot(here, "this kind of group is not supported");
+            } else
+                cannot(here, "this kind of group is not supported");
         }
         groups_.push_back({here, items_.size(), items_.size()});
         repeatable_ = false;
@@ -137,7 +158,8 @@ private:
         size_t from = at_;
         while (peek() >= '0' && peek() <= '9') {
             v = v * 10 + static_cast<uint64_t>(s_[at_++] - '0');
-            if (v > limits_.grammar_repeat) fail_at(Code::limit, place_of(s_, from), "regex: a repetition exceeds the limit ", limits_.grammar_repeat);
+            if (v > limits_.grammar_repeat)
+                fail_at(Code::limit, place_of(s_, from), "regex: a repetition exceeds the limit ", limits_.grammar_repeat);
         }
         return static_cast<uint32_t>(v);
     }
@@ -147,8 +169,10 @@ private:
         if (!repeatable_) bad(here, "there is nothing to repeat");
         uint32_t lo = 0, hi = kInfinite;
         char c = s_[at_++];
-        if (c == '+') lo = 1;
-        else if (c == '?') hi = 1;
+        if (c == '+')
+            lo = 1;
+        else if (c == '?')
+            hi = 1;
         else if (c == '{') {
             lo = hi = number();
             if (peek() == ',') {
@@ -159,8 +183,10 @@ private:
             ++at_;
             if (hi < lo) bad(here, "the repetition {", lo, ",", hi, "} ends before it begins");
         }
-        if (peek() == '?') ++at_;  // lazy: the same language
-        else if (peek() == '+') bad(at_, "there is nothing to repeat");
+        if (peek() == '?')
+            ++at_;  // lazy: the same language
+        else if (peek() == '+')
+            bad(at_, "there is nothing to repeat");
         items_.back() = ast_.repeat(items_.back(), lo, hi);
         repeatable_ = false;
     }
@@ -190,15 +216,21 @@ private:
         if (at_ >= s_.size()) bad(start, "the escape is cut off");
         char c = s_[at_++];
         switch (c) {
-            case 'n': return '\n';
-            case 'r': return '\r';
-            case 't': return '\t';
-            case 'f': return '\f';
-            case 'v': return '\v';
+            case 'n':
+                return '\n';
+            case 'r':
+                return '\r';
+            case 't':
+                return '\t';
+            case 'f':
+                return '\f';
+            case 'v':
+                return '\v';
             case '0':
                 if (peek() >= '0' && peek() <= '9') cannot(start, "octal escapes are not supported");
                 return 0;
-            case 'x': return hex(start, 2);
+            case 'x':
+                return hex(start, 2);
             case 'c': {
                 char l = peek();
                 if (!((l >= 'a' && l <= 'z') || (l >= 'A' && l <= 'Z'))) bad(start, "\\c needs a letter");
@@ -230,7 +262,12 @@ private:
                 if (v >= 0xD800 && v <= 0xDFFF) cannot(start, "a lone surrogate is no character");
                 return v;
             }
-            case 'd': case 'w': case 's': case 'D': case 'W': case 'S': {
+            case 'd':
+            case 'w':
+            case 's':
+            case 'D':
+            case 'W':
+            case 'S': {
                 single = false;
                 CharSet one(memory_);
                 add_class_escape(static_cast<char>(c | 32), one);
@@ -239,7 +276,8 @@ private:
                 set.add(one);
                 return 0;
             }
-            case 'p': case 'P': {
+            case 'p':
+            case 'P': {
                 single = false;
                 size_t end = s_.find('}', at_);
                 if (peek() != '{' || end == std::string_view::npos) bad(start, "\\p needs {a property}");
@@ -255,8 +293,10 @@ private:
             case 'b':
                 if (in_class) return '\b';
                 cannot(start, "word boundaries are not supported");
-            case 'B': cannot(start, "word boundaries are not supported");
-            case 'k': cannot(start, "backreferences are not supported");
+            case 'B':
+                cannot(start, "word boundaries are not supported");
+            case 'k':
+                cannot(start, "backreferences are not supported");
             case '-':
                 return '-';
             default:
@@ -291,8 +331,10 @@ private:
         ++at_;
         set.normalise();
         if (negate) set.negate();
-        if (set.empty()) item(ast_.add({ExprKind::never}));
-        else item(ast_.chars(std::move(set)));
+        if (set.empty())
+            item(ast_.add({ExprKind::never}));
+        else
+            item(ast_.chars(std::move(set)));
     }
 
     Memory &memory_;

@@ -111,11 +111,14 @@ String resolve_uri(Memory &m, std::string_view base, std::string_view ref) {
     }
     out.append(base.substr(0, path));
     String rest(m);
-    if (ref.starts_with("/")) rest.append(ref);
+    if (ref.starts_with("/"))
+        rest.append(ref);
     else {
         size_t cut = base.rfind('/');
-        if (cut != std::string_view::npos && cut >= path) rest.append(base.substr(path, cut + 1 - path));
-        else if (path > 0) rest.push_back('/');
+        if (cut != std::string_view::npos && cut >= path)
+            rest.append(base.substr(path, cut + 1 - path));
+        else if (path > 0)
+            rest.push_back('/');
         rest.append(ref);
     }
     // dot segments
@@ -131,7 +134,8 @@ String resolve_uri(Memory &m, std::string_view base, std::string_view ref) {
             size_t cut = clean.rfind('/');
             clean.resize(cut == String::npos ? 0 : cut);
             if (r.empty()) clean.push_back('/');
-        } else clean.append(seg);
+        } else
+            clean.append(seg);
     }
     return out.append(clean), out;
 }
@@ -139,8 +143,12 @@ String resolve_uri(Memory &m, std::string_view base, std::string_view ref) {
 }  // namespace
 
 SchemaDoc::SchemaDoc(Memory &m, std::string_view source, const SchemaOptions &options, const Limits &limits)
-    : memory_(m), options_(options), limits_(limits), doc_([&] {
-          if (source.size() > limits.schema_bytes) fail(Code::limit, "schema: ", source.size(), " bytes exceed the limit ", limits.schema_bytes);
+    : memory_(m),
+      options_(options),
+      limits_(limits),
+      doc_([&] {
+          if (source.size() > limits.schema_bytes)
+              fail(Code::limit, "schema: ", source.size(), " bytes exceed the limit ", limits.schema_bytes);
           io::JsonLimits l;
           l.bytes = limits.schema_bytes;
           l.depth = limits.schema_depth;
@@ -148,7 +156,9 @@ SchemaDoc::SchemaDoc(Memory &m, std::string_view source, const SchemaOptions &op
           l.number_chars = limits.number_chars;
           return io::JsonDocument::parse(m, source, l, "schema");
       }()),
-      where_(m), resources_(m), anchors_(m) {
+      where_(m),
+      resources_(m),
+      anchors_(m) {
     scan();
 }
 
@@ -178,7 +188,8 @@ void SchemaDoc::scan() {
         if (!s->is_string()) refuse(Code::format, root(), "$schema", "must be a string");
         std::string_view v = s->string();
         while (v.ends_with('#')) v.remove_suffix(1);
-        if (v.find("json-schema.org/draft-07/schema") != v.npos || v.find("json-schema.org/draft-06/schema") != v.npos) draft7_ = true;
+        if (v.find("json-schema.org/draft-07/schema") != v.npos || v.find("json-schema.org/draft-06/schema") != v.npos)
+            draft7_ = true;
         else if (v.find("json-schema.org/draft/2020-12/schema") == v.npos && v.find("json-schema.org/draft/2019-09/schema") == v.npos)
             refuse(Code::unsupported, root(), "$schema", "the dialect ", quoted{v}, " is not supported");
     }
@@ -204,8 +215,10 @@ void SchemaDoc::scan() {
             if (id && id->is_string() && !(draft7_ && ref)) {
                 std::string_view v = id->string();
                 if (unclear && ref && !v.starts_with('#'))
-                    refuse(Code::unsupported, node, "$ref", "$id beside $ref means different things in different drafts: name one by $schema");
-                if (v.starts_with('#')) anchors_.push_back({it.base, v.substr(1), &node, false});
+                    refuse(Code::unsupported, node, "$ref",
+                           "$id beside $ref means different things in different drafts: name one by $schema");
+                if (v.starts_with('#'))
+                    anchors_.push_back({it.base, v.substr(1), &node, false});
                 else {
                     size_t hash = v.find('#');
                     it.base = base_of(resolve_uri(memory_, resources_[it.base].uri, v.substr(0, hash)), node);
@@ -215,7 +228,8 @@ void SchemaDoc::scan() {
             }
             if (!draft7_)
                 for (const char *name : {"$anchor", "$dynamicAnchor"})
-                    if (const Json *a = node.find(name); a && a->is_string()) anchors_.push_back({it.base, a->string(), &node, name[1] == 'd'});
+                    if (const Json *a = node.find(name); a && a->is_string())
+                        anchors_.push_back({it.base, a->string(), &node, name[1] == 'd'});
             for (const JsonMember &mem : node.members()) {
                 const Json &v = mem.value;
                 place(v, node, mem.key, 0, it.base);
@@ -223,13 +237,14 @@ void SchemaDoc::scan() {
                 if (draft7_ && ref && mem.key != "$ref" && !(k && k->keyword == Keyword::annotation)) continue;
                 Keyword kw = keyword(mem.key);
                 if (unclear && ref && kw != Keyword::annotation && kw != Keyword::ref && kw != Keyword::unknown)
-                    refuse(Code::unsupported, node, "$ref", quoted{mem.key}, " beside $ref means different things in different drafts: name one by $schema");
-                if (kw == Keyword::unknown && !options_.allow_unknown)
-                    refuse(Code::unsupported, node, mem.key, "unknown keyword");
+                    refuse(Code::unsupported, node, "$ref", quoted{mem.key},
+                           " beside $ref means different things in different drafts: name one by $schema");
+                if (kw == Keyword::unknown && !options_.allow_unknown) refuse(Code::unsupported, node, mem.key, "unknown keyword");
                 bool is_known = k && kw != Keyword::unknown && (kw != Keyword::annotation || k->keyword == Keyword::annotation);
                 Inside in = is_known ? k->inside : Inside::nothing;
                 if (in == Inside::schema_or_list) in = v.is_array() ? Inside::list : Inside::schema;
-                if (in == Inside::schema) stack.push_back({&v, it.base, true});
+                if (in == Inside::schema)
+                    stack.push_back({&v, it.base, true});
                 else if (in == Inside::list && v.is_array()) {
                     for (uint32_t i = 0; i < v.items().size(); ++i) {
                         place(v.items()[i], v, {}, i, it.base);
@@ -240,7 +255,8 @@ void SchemaDoc::scan() {
                         place(x.value, v, x.key, 0, it.base);
                         if (in == Inside::map || !x.value.is_array()) stack.push_back({&x.value, it.base, true});
                     }
-                } else if (!is_known) stack.push_back({&v, it.base, false});
+                } else if (!is_known)
+                    stack.push_back({&v, it.base, false});
             }
         } else if (node.is_object() && !it.schema) {
             for (const JsonMember &mem : node.members()) {
@@ -267,10 +283,14 @@ String SchemaDoc::pointer(const Json &at, std::string_view kw) const {
     auto add = [&](std::string_view key) {
         out.push_back('/');
         for (char c : key) {
-            if (c == '~') out.append("~0");
-            else if (c == '/') out.append("~1");
-            else if (static_cast<uint8_t>(c) < 0x20) out.push_back('?');
-            else out.push_back(c);
+            if (c == '~')
+                out.append("~0");
+            else if (c == '/')
+                out.append("~1");
+            else if (static_cast<uint8_t>(c) < 0x20)
+                out.push_back('?');
+            else
+                out.push_back(c);
         }
     };
     for (size_t i = path.size(); i-- > 0;) {
@@ -280,7 +300,8 @@ String SchemaDoc::pointer(const Json &at, std::string_view kw) const {
             char digits[12];
             auto r = std::to_chars(digits, digits + sizeof digits, it->second.index);
             add({digits, static_cast<size_t>(r.ptr - digits)});
-        } else add(it->second.key);
+        } else
+            add(it->second.key);
     }
     if (!kw.empty()) add(kw);
     return out;
@@ -296,23 +317,31 @@ const Json *SchemaDoc::walk(const Json *from, std::string_view pointer) {
         std::string_view raw = pointer.substr(0, end);
         pointer = end == std::string_view::npos ? std::string_view() : pointer.substr(end);
         String key(memory_);
-        auto hex = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; };
+        auto hex = [](char c) {
+            return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        };
         String decoded(memory_);
         for (size_t i = 0; i < raw.size(); ++i) {
             if (raw[i] == '%' && i + 2 < raw.size() && hex(raw[i + 1]) >= 0 && hex(raw[i + 2]) >= 0) {
                 decoded.push_back(static_cast<char>(hex(raw[i + 1]) << 4 | hex(raw[i + 2])));
                 i += 2;
-            } else decoded.push_back(raw[i]);
+            } else
+                decoded.push_back(raw[i]);
         }
         for (size_t i = 0; i < decoded.size(); ++i) {
-            if (decoded[i] != '~') key.push_back(decoded[i]);
-            else if (i + 1 < decoded.size() && decoded[i + 1] == '0') key.push_back('~'), ++i;
-            else if (i + 1 < decoded.size() && decoded[i + 1] == '1') key.push_back('/'), ++i;
-            else return nullptr;
+            if (decoded[i] != '~')
+                key.push_back(decoded[i]);
+            else if (i + 1 < decoded.size() && decoded[i + 1] == '0')
+                key.push_back('~'), ++i;
+            else if (i + 1 < decoded.size() && decoded[i + 1] == '1')
+                key.push_back('/'), ++i;
+            else
+                return nullptr;
         }
         const Json *next = nullptr;
         uint32_t index = 0;
-        if (at->is_object()) next = at->find(key);
+        if (at->is_object())
+            next = at->find(key);
         else if (at->is_array()) {
             auto r = std::from_chars(key.data(), key.data() + key.size(), index);
             if (r.ec == std::errc() && r.ptr == key.data() + key.size() && index < at->items().size()) next = &at->items()[index];
@@ -325,7 +354,8 @@ const Json *SchemaDoc::walk(const Json *from, std::string_view pointer) {
                 for (const JsonMember &mem : at->members())
                     if (&mem.value == next) name = mem.key;
             place(*next, *at, name, index, base);
-        } else base = found->second.base;
+        } else
+            base = found->second.base;
         at = next;
     }
     return at;
@@ -345,12 +375,14 @@ const Json &SchemaDoc::resolve(const Json &at, std::string_view uri, const char 
             if (resources_[i].uri == full) resource = i;
         if (resource == kNone) refuse(Code::unsupported, at, kw, "the reference ", quoted{uri}, " leads to another document");
     }
-    if (fragment.empty() || fragment[0] == '/') target = walk(resources_[resource].node, fragment);
+    if (fragment.empty() || fragment[0] == '/')
+        target = walk(resources_[resource].node, fragment);
     else
         for (const Anchor &a : anchors_)
             if (a.base == resource && a.name == fragment) target = a.node;
     if (!target) refuse(Code::invalid_argument, at, kw, "the reference ", quoted{uri}, " leads nowhere");
-    if (!target->is_object() && !target->is_bool()) refuse(Code::invalid_argument, at, kw, "the reference ", quoted{uri}, " leads to no schema");
+    if (!target->is_object() && !target->is_bool())
+        refuse(Code::invalid_argument, at, kw, "the reference ", quoted{uri}, " leads to no schema");
     return *target;
 }
 
@@ -363,7 +395,8 @@ const Json &SchemaDoc::resolve_dynamic(const Json &at, std::string_view uri) {
     for (const Anchor &a : anchors_)
         if (a.dynamic && a.name == name) ++dynamic, is_dynamic |= a.node == &target;
     // With one such anchor the reference is an ordinary one; with more it depends on the way that led here.
-    if (is_dynamic && dynamic > 1) refuse(Code::unsupported, at, "$dynamicRef", "dynamic references over several resources are not supported");
+    if (is_dynamic && dynamic > 1)
+        refuse(Code::unsupported, at, "$dynamicRef", "dynamic references over several resources are not supported");
     return target;
 }
 

@@ -62,9 +62,12 @@ private:
         uint32_t plain = set({{0x20, 0x21}, {0x23, 0x5B}, {0x5D, kMaxCodePoint}});
         uint32_t one = ast_.alt({ast_.seq({set({{'0', '9'}, {'a', 'c'}, {'A', 'C'}, {'e', 'f'}, {'E', 'F'}}), hex(), hex(), hex()}),
                                  ast_.seq({d(), set({{'0', '7'}}), hex(), hex()})});
-        uint32_t pair = ast_.seq({d(), set({{'8', '9'}, {'a', 'b'}, {'A', 'B'}}), hex(), hex(), ast_.literal("\\u"), d(), set({{'c', 'f'}, {'C', 'F'}}), hex(), hex()});
-        uint32_t escape = ast_.seq({ast_.literal("\\"), ast_.alt({set({{'"', '"'}, {'\\', '\\'}, {'/', '/'}, {'b', 'b'}, {'f', 'f'}, {'n', 'n'}, {'r', 'r'}, {'t', 't'}}),
-                                                                  ast_.seq({ast_.literal("u"), ast_.alt({one, pair})})})});
+        uint32_t pair = ast_.seq({d(), set({{'8', '9'}, {'a', 'b'}, {'A', 'B'}}), hex(), hex(), ast_.literal("\\u"), d(),
+                                  set({{'c', 'f'}, {'C', 'F'}}), hex(), hex()});
+        uint32_t escape =
+            ast_.seq({ast_.literal("\\"),
+                      ast_.alt({set({{'"', '"'}, {'\\', '\\'}, {'/', '/'}, {'b', 'b'}, {'f', 'f'}, {'n', 'n'}, {'r', 'r'}, {'t', 't'}}),
+                                ast_.seq({ast_.literal("u"), ast_.alt({one, pair})})})});
         uint32_t body = ast_.alt({plain, escape});
         ast_.rules[char_rule_].body = body;
         return ast_.ref(char_rule_);
@@ -109,7 +112,8 @@ private:
             ast_.rules[rule].frame = true;
             uint32_t whole = ast_.alt({ast_.literal("0"), ast_.seq({set({{'1', '9'}}), ast_.repeat(digit(), 0, kInfinite)})});
             uint32_t fraction = ast_.seq({ast_.literal("."), ast_.repeat(digit(), 1, kInfinite)});
-            uint32_t exponent = ast_.seq({set({{'e', 'e'}, {'E', 'E'}}), ast_.repeat(set({{'+', '+'}, {'-', '-'}}), 0, 1), ast_.repeat(digit(), 1, kInfinite)});
+            uint32_t exponent = ast_.seq(
+                {set({{'e', 'e'}, {'E', 'E'}}), ast_.repeat(set({{'+', '+'}, {'-', '-'}}), 0, 1), ast_.repeat(digit(), 1, kInfinite)});
             body = ast_.seq({ast_.repeat(ast_.literal("-"), 0, 1), whole, ast_.repeat(fraction, 0, 1), ast_.repeat(exponent, 0, 1)});
         } else {
             Languages &l = p_.langs();
@@ -133,8 +137,9 @@ private:
         if (any_rule_ != kNone) return any_rule_;
         any_rule_ = ast_.rule("json");
         uint32_t item = ast_.ref(any_rule_), member = ast_.seq({string(0, ~0ull), colon(), ast_.ref(any_rule_)});
-        uint32_t body = ast_.alt({ast_.literal("null"), ast_.literal("true"), ast_.literal("false"), number(Languages::number), string(0, ~0ull),
-                                  list(ast_.literal("["), item, ast_.literal("]"), true), list(ast_.literal("{"), member, ast_.literal("}"), true)});
+        uint32_t body =
+            ast_.alt({ast_.literal("null"), ast_.literal("true"), ast_.literal("false"), number(Languages::number), string(0, ~0ull),
+                      list(ast_.literal("["), item, ast_.literal("]"), true), list(ast_.literal("{"), member, ast_.literal("}"), true)});
         ast_.rules[any_rule_].body = body;
         return any_rule_;
     }
@@ -165,7 +170,8 @@ private:
         if (f.max_count != ~0u) {
             // The room left is compared with what is still needed: every count below the end may matter.
             uint32_t need = static_cast<uint32_t>(__builtin_popcountll(f.need_bits)) + f.min_hits + static_cast<uint32_t>(f.duties.size());
-            for (uint32_t i = 0; i <= std::min(need, 64u) && i <= f.max_count; ++i) f.thresholds.push_back(f.max_count - i), f.thresholds.push_back(f.max_count - i + 1);
+            for (uint32_t i = 0; i <= std::min(need, 64u) && i <= f.max_count; ++i)
+                f.thresholds.push_back(f.max_count - i), f.thresholds.push_back(f.max_count - i + 1);
         }
         std::sort(f.thresholds.begin(), f.thresholds.end());
         f.thresholds.erase(std::unique(f.thresholds.begin(), f.thresholds.end()), f.thresholds.end());
@@ -203,7 +209,9 @@ private:
             };
             for (uint32_t i = 0; i < prefix; ++i) look(a.prefix[i]);
             if (rest) look(a.rest);
-            if (fixed && free) p_.doc().refuse(Code::unsupported, *a.contains_node, "maxContains", "is not supported where some items must match and others need not");
+            if (fixed && free)
+                p_.doc().refuse(Code::unsupported, *a.contains_node, "maxContains",
+                                "is not supported where some items must match and others need not");
             if (fixed) max = std::min(max, a.max_hits);
             if (max < a.min || max < a.min_hits) return ast_.add({ExprKind::never});
         }
@@ -214,13 +222,17 @@ private:
                 uint64_t can = 0;
                 for (const Option &o : list)
                     if (possible(o)) can |= o.bits | (o.hits ? 1ull << 63 : 0);
-                if (before & ~can) p_.doc().refuse(Code::unsupported, a.contains_node ? *a.contains_node : p_.doc().root(), a.contains_node ? "contains" : "", "is not supported where only the first items can match");
+                if (before & ~can)
+                    p_.doc().refuse(Code::unsupported, a.contains_node ? *a.contains_node : p_.doc().root(),
+                                    a.contains_node ? "contains" : "", "is not supported where only the first items can match");
                 before |= can;
             };
             for (uint32_t i = 0; i < prefix; ++i) look(a.prefix[i]);
             if (rest) look(a.rest);
         }
-        if (a.obligations > 1 && max != kInfinite) p_.doc().refuse(Code::unsupported, a.contains_node ? *a.contains_node : p_.doc().root(), a.contains_node ? "contains" : "", "several demands on single items of an array of limited length are not supported");
+        if (a.obligations > 1 && max != kInfinite)
+            p_.doc().refuse(Code::unsupported, a.contains_node ? *a.contains_node : p_.doc().root(), a.contains_node ? "contains" : "",
+                            "several demands on single items of an array of limited length are not supported");
         f.counted = true;
         f.max_count = max == kInfinite ? ~0u : max;
         f.min_hits = a.min_hits;
@@ -255,7 +267,8 @@ private:
                 items.push_back(ast_.seq({gate(g, f), ast_.literal(values[i])}));
                 all_values |= 1ull << i;
             }
-        } else if (rest) place(a.rest, prefix, ~0u);
+        } else if (rest)
+            place(a.rest, prefix, ~0u);
         Gate next, last;
         if (max != kInfinite) next.count_hi = max - 1;
         last.count_lo = a.min, last.hits_lo = a.min_hits;
@@ -271,19 +284,25 @@ private:
         Vector<const NamedProperty *> named(memory_);
         Vector<const OpenProperties *> open(memory_);
         for (const NamedProperty &n : o.named)
-            if (possible(n.options)) named.push_back(&n);
-            else if (n.required) return ast_.add({ExprKind::never});
+            if (possible(n.options))
+                named.push_back(&n);
+            else if (n.required)
+                return ast_.add({ExprKind::never});
         for (const OpenProperties &x : o.open)
             if (possible(x.options)) open.push_back(&x);
         uint32_t max = std::min<uint32_t>(o.max, open.empty() ? static_cast<uint32_t>(named.size()) : kInfinite);
-        if (max == 0) return o.min > 0 || o.obligations > 0 || o.n_required > 0 ? ast_.add({ExprKind::never}) : ast_.seq({ast_.literal("{"), space(), ast_.literal("}")});
+        if (max == 0)
+            return o.min > 0 || o.obligations > 0 || o.n_required > 0 ? ast_.add({ExprKind::never})
+                                                                      : ast_.seq({ast_.literal("{"), space(), ast_.literal("}")});
         if (!open.empty() && o.min >= o.n_required + 2) {
             const io::Json &at = o.min_node ? *o.min_node : p_.doc().root();
-            p_.doc().refuse(Code::unsupported, at, o.min_node ? "minProperties" : "", "counting properties of free names is not supported beyond one");
+            p_.doc().refuse(Code::unsupported, at, o.min_node ? "minProperties" : "",
+                            "counting properties of free names is not supported beyond one");
         }
         if (named.empty() && o.obligations == 0 && max == kInfinite && o.min <= 1) {
             Parts members(memory_);
-            for (const OpenProperties *x : open) members.push_back(ast_.seq({string(x->keys), colon(), ast_.ref(goal(x->options[0].goal))}));
+            for (const OpenProperties *x : open)
+                members.push_back(ast_.seq({string(x->keys), colon(), ast_.ref(goal(x->options[0].goal))}));
             return list(ast_.literal("{"), ast_.list(ExprKind::alt, members), ast_.literal("}"), o.min == 0);
         }
         bool counts = o.max < named.size() || (o.max != kInfinite && !open.empty()) || o.min > 0;
@@ -291,7 +310,8 @@ private:
         if (!free && (counts || o.obligations > 0))
             fail(Code::limit, "schema: an object with ", named.size(), " properties and a demand on their number exceeds ", kFreeOrder);
         if (o.obligations > 1 && o.max != kInfinite)
-            p_.doc().refuse(Code::unsupported, p_.doc().root(), {}, "several demands on single properties beside maxProperties are not supported");
+            p_.doc().refuse(Code::unsupported, p_.doc().root(), {},
+                            "several demands on single properties beside maxProperties are not supported");
         return free ? free_object(o, named, open, max) : ordered_object(named, open);
     }
 
@@ -308,7 +328,8 @@ private:
     }
 
     // Keys in any order: a bit for each, set when it was written.
-    uint32_t free_object(const ObjectPlan &o, const Vector<const NamedProperty *> &named, const Vector<const OpenProperties *> &open, uint32_t max) {
+    uint32_t free_object(const ObjectPlan &o, const Vector<const NamedProperty *> &named, const Vector<const OpenProperties *> &open,
+                         uint32_t max) {
         FrameParams f(memory_);
         uint32_t n = static_cast<uint32_t>(named.size());
         f.max_count = max == kInfinite ? ~0u : max;
@@ -322,8 +343,10 @@ private:
                 if (!possible(x)) continue;
                 for (uint32_t d = 0; d < o.obligations; ++d)
                     if (x.bits >> d & 1) {
-                        if (bit) f.duties[d].keys |= bit;
-                        else f.duties[d].open = true;
+                        if (bit)
+                            f.duties[d].keys |= bit;
+                        else
+                            f.duties[d].open = true;
                     }
                 Gate g;
                 g.clear = bit;

@@ -15,12 +15,19 @@ using io::Json;
 
 // One compilation: goals and plans of them all; 10,000 is what a schema of 2 MiB of real tools needs ten times over.
 constexpr size_t kMaxGoals = 20'000;
-constexpr size_t kMaxPlans = 1'024;       // leaves of one type of one goal
-constexpr size_t kMaxNamed = 10'000;      // keys of one object
-constexpr uint32_t kMaxPrefix = 4'096;    // items with goals of their own
+constexpr size_t kMaxPlans = 1'024;     // leaves of one type of one goal
+constexpr size_t kMaxNamed = 10'000;    // keys of one object
+constexpr uint32_t kMaxPrefix = 4'096;  // items with goals of their own
 
 Planner::Planner(SchemaDoc &doc, Languages &langs)
-    : doc_(doc), langs_(langs), plans_(doc.memory()), goals_(doc.memory()), by_hash_(doc.memory()), keys_(doc.memory()), key_names_(doc.memory()), disjoint_(doc.memory()) {}
+    : doc_(doc),
+      langs_(langs),
+      plans_(doc.memory()),
+      goals_(doc.memory()),
+      by_hash_(doc.memory()),
+      keys_(doc.memory()),
+      key_names_(doc.memory()),
+      disjoint_(doc.memory()) {}
 
 void Planner::spend(uint64_t n) {
     if (n > fuel_) fail(Code::limit, "schema: working it out needs more steps than the limit allows");
@@ -37,7 +44,8 @@ uint32_t Planner::key_id(std::string_view k) {
 }
 
 GoalId Planner::goal(Vector<Demand> d) {
-    std::erase_if(d, [](const Demand &x) { return x == no_demand() || (x.node && !x.value && x.node->is_bool() && x.node->boolean() != x.negated); });
+    std::erase_if(
+        d, [](const Demand &x) { return x == no_demand() || (x.node && !x.value && x.node->is_bool() && x.node->boolean() != x.negated); });
     std::sort(d.begin(), d.end());
     d.erase(std::unique(d.begin(), d.end()), d.end());
     uint64_t h = d.size();
@@ -177,7 +185,8 @@ void plan_array(Planner &p, const Facts &f, GoalPlan &out) {
         counted = &c;
         if (c.from != 0) doc.refuse(Code::unsupported, *c.node, "contains", "is not supported at this place");
     }
-    if (some.size() > 4 || (!some.empty() && counted)) doc.refuse(Code::unsupported, some[0]->node ? *some[0]->node : doc.root(), {}, "too many demands on single items");
+    if (some.size() > 4 || (!some.empty() && counted))
+        doc.refuse(Code::unsupported, some[0]->node ? *some[0]->node : doc.root(), {}, "too many demands on single items");
     for (const ContainsFact *c : some) prefix = std::max(prefix, c->from);
     prefix = static_cast<uint32_t>(std::min<uint64_t>(prefix, f.max));
     if (prefix > kMaxPrefix) fail(Code::limit, "schema: more than ", kMaxPrefix, " items with schemas of their own");
@@ -208,11 +217,15 @@ void plan_array(Planner &p, const Facts &f, GoalPlan &out) {
     };
     for (uint32_t i = 0; i < prefix; ++i) a.prefix.push_back(place(i));
     if (f.max > prefix) a.rest = place(prefix);
-    if (a.unique && (counted || !some.empty())) doc.refuse(Code::unsupported, *f.unique_node, "uniqueItems", "is not supported beside contains");
+    if (a.unique && (counted || !some.empty()))
+        doc.refuse(Code::unsupported, *f.unique_node, "uniqueItems", "is not supported beside contains");
     a.unique_node = f.unique_node;
-    if (a.unique && !a.prefix.empty()) doc.refuse(Code::unsupported, *f.unique_node, "uniqueItems", "is not supported beside items of different schemas");
-    if (counted) a.contains_node = counted->node;
-    else if (!some.empty()) a.contains_node = some[0]->node;
+    if (a.unique && !a.prefix.empty())
+        doc.refuse(Code::unsupported, *f.unique_node, "uniqueItems", "is not supported beside items of different schemas");
+    if (counted)
+        a.contains_node = counted->node;
+    else if (!some.empty())
+        a.contains_node = some[0]->node;
     out.arrays.push_back(std::move(a));
 }
 
@@ -220,7 +233,8 @@ void plan_object(Planner &p, const Facts &f, GoalPlan &out) {
     Memory &m = p.memory();
     SchemaDoc &doc = p.doc();
     Languages &langs = p.langs();
-    if (f.exists.size() > 4) doc.refuse(Code::unsupported, f.exists[0].node ? *f.exists[0].node : doc.root(), {}, "too many demands on single properties");
+    if (f.exists.size() > 4)
+        doc.refuse(Code::unsupported, f.exists[0].node ? *f.exists[0].node : doc.root(), {}, "too many demands on single properties");
     Vector<uint32_t> named(f.required.begin(), f.required.end(), Alloc<uint32_t>(m));
     for (const KeyFact &k : f.props)
         if (k.single) named.push_back(k.key);
@@ -303,10 +317,18 @@ void Planner::plan(GoalId g) {
             t.run(demands, [&](const Facts &f) {
                 if (++leaves > kMaxPlans) fail(Code::limit, "schema: more than ", kMaxPlans, " alternatives of one value");
                 switch (type) {
-                    case kNull: out.null_ok = true; return false;
-                    case kTrue: out.true_ok = true; return false;
-                    case kFalse: out.false_ok = true; return false;
-                    case kNumber: out.numbers = langs_.either(out.numbers, f.lang); return true;
+                    case kNull:
+                        out.null_ok = true;
+                        return false;
+                    case kTrue:
+                        out.true_ok = true;
+                        return false;
+                    case kFalse:
+                        out.false_ok = true;
+                        return false;
+                    case kNumber:
+                        out.numbers = langs_.either(out.numbers, f.lang);
+                        return true;
                     case kString: {
                         StringPlan s{f.lang, f.min, f.max};
                         if (s.lang != Languages::any && (s.min > 0 || s.max != ~0ull)) {
@@ -317,8 +339,12 @@ void Planner::plan(GoalId g) {
                         if (std::find(out.strings.begin(), out.strings.end(), s) == out.strings.end()) out.strings.push_back(s);
                         return true;
                     }
-                    case kArray: plan_array(*this, f, out); return true;
-                    default: plan_object(*this, f, out); return true;
+                    case kArray:
+                        plan_array(*this, f, out);
+                        return true;
+                    default:
+                        plan_object(*this, f, out);
+                        return true;
                 }
             });
         }
@@ -328,7 +354,8 @@ void Planner::plan(GoalId g) {
         if (a.min == 0 && a.max == ~0ull && b.min == 0 && b.max == ~0ull) {
             a.lang = langs_.either(a.lang, b.lang);
             out.strings.pop_back();
-        } else ++i;
+        } else
+            ++i;
     }
     plans_.push_back(std::move(out));
 }
@@ -343,7 +370,8 @@ bool Planner::few_values(GoalId g, size_t max, Vector<String> &out) {
     if (langs_.without(p.numbers, Languages::integer) != Languages::none || !langs_[whole].enumerate(max, out)) return false;
     for (const StringPlan &s : p.strings) {
         Vector<String> texts(memory());
-        if ((s.lang == Languages::any && s.max > 0) || !langs_[s.lang == Languages::any ? langs_.text("") : s.lang].enumerate(max, texts)) return false;
+        if ((s.lang == Languages::any && s.max > 0) || !langs_[s.lang == Languages::any ? langs_.text("") : s.lang].enumerate(max, texts))
+            return false;
         for (const String &t : texts) {
             String quoted_text(memory());
             io::append_json_string(quoted_text, t);
@@ -359,7 +387,8 @@ void Planner::settle() {
             if (a.unique && !a.rest.empty()) {
                 Vector<String> values(memory());
                 if (!few_values(a.rest[0].goal, 60, values))
-                    doc_.refuse(Code::unsupported, *a.unique_node, "uniqueItems", "is supported where the items are of at most 60 listed values");
+                    doc_.refuse(Code::unsupported, *a.unique_node, "uniqueItems",
+                                "is supported where the items are of at most 60 listed values");
                 a.n_values = static_cast<uint32_t>(values.size());
             }
     auto some = [&](const Options &o) {
@@ -408,7 +437,8 @@ void Planner::settle() {
             look(x.options);
         }
         for (const OpenProperties &x : o.open) open |= some(x.options), look(x.options);
-        return (open || n >= o.min) && o.max >= o.min && std::popcount(met) >= static_cast<int>(o.obligations) && (o.obligations == 0 || o.max > 0);
+        return (open || n >= o.min) && o.max >= o.min && std::popcount(met) >= static_cast<int>(o.obligations) &&
+               (o.obligations == 0 || o.max > 0);
     };
     for (bool again = true; again;) {
         again = false;

@@ -42,7 +42,7 @@ struct ArrayPlan {
     uint32_t min_hits = 0, max_hits = ~0u;
     uint32_t obligations = 0;
     bool possible = false;
-    bool unique = false;  // every item is one of few values, at most once
+    bool unique = false;    // every item is one of few values, at most once
     uint32_t n_values = 0;  // how many there are, where unique
     const io::Json *unique_node = nullptr;
     const io::Json *contains_node = nullptr;

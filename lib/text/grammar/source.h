@@ -13,8 +13,10 @@ inline Place place_of(std::string_view text, size_t offset) {
     Place p{static_cast<int64_t>(offset), 1, 1};
     for (size_t i = 0; i < offset && i < text.size(); ++i) {
         uint8_t b = static_cast<uint8_t>(text[i]);
-        if (b == '\n') ++p.line, p.column = 1;
-        else if ((b & 0xC0) != 0x80) ++p.column;
+        if (b == '\n')
+            ++p.line, p.column = 1;
+        else if ((b & 0xC0) != 0x80)
+            ++p.column;
     }
     return p;
 }

@@ -18,7 +18,15 @@ constexpr uint32_t kInPlace = 256;
 constexpr size_t kSubsets = 6;
 
 Tableau::Tableau(Planner &p, SchemaDoc &doc, ValueType type)
-    : p_(p), doc_(doc), langs_(p.langs()), memory_(p.memory()), type_(type), stack_(memory_), leaf_(memory_), ways_(memory_), scope_parent_(memory_) {}
+    : p_(p),
+      doc_(doc),
+      langs_(p.langs()),
+      memory_(p.memory()),
+      type_(type),
+      stack_(memory_),
+      leaf_(memory_),
+      ways_(memory_),
+      scope_parent_(memory_) {}
 
 void Tableau::begin(std::span<const Demand> demands) {
     stack_.clear();
@@ -46,8 +54,10 @@ bool Tableau::next() {
         while (!dead && (!b.todo.empty() || !b.forks.empty())) {
             bool forking = b.todo.empty();
             Literal l = forking ? b.forks.front() : b.todo.back();
-            if (forking) b.forks.erase(b.forks.begin());
-            else b.todo.pop_back();
+            if (forking)
+                b.forks.erase(b.forks.begin());
+            else
+                b.todo.pop_back();
             ways_.clear();
             Outcome o = apply(l, b);
             p_.spend(1 + ways_.size());
@@ -61,7 +71,8 @@ bool Tableau::next() {
                     stack_.back().todo.insert(stack_.back().todo.end(), ways_[i].begin(), ways_[i].end());
                 }
                 b.todo.insert(b.todo.end(), ways_[0].begin(), ways_[0].end());
-            } else b.forks.push_back(l);
+            } else
+                b.forks.push_back(l);
         }
         if (dead || !unevaluated(b)) continue;
         leaf_ = std::move(b);
@@ -72,9 +83,12 @@ bool Tableau::next() {
 
 Tableau::Outcome Tableau::apply(const Literal &l, Branch &b) {
     switch (l.what) {
-        case What::demand: return l.value ? value(l, b) : whole(l, b);
-        case What::keyword: return keyword(l, b);
-        default: return plain_fact(l, b);
+        case What::demand:
+            return l.value ? value(l, b) : whole(l, b);
+        case What::keyword:
+            return keyword(l, b);
+        default:
+            return plain_fact(l, b);
     }
 }
 
@@ -86,7 +100,8 @@ Tableau::Outcome Tableau::whole(const Literal &l, Branch &b) {
     bool only_ref = doc_.draft7() && node.find("$ref");
     Literal k = l;
     k.what = What::keyword;
-    if (!l.negated && !only_ref && !doc_.draft7() && ((type_ == kObject && node.find("unevaluatedProperties")) || (type_ == kArray && node.find("unevaluatedItems")))) {
+    if (!l.negated && !only_ref && !doc_.draft7() &&
+        ((type_ == kObject && node.find("unevaluatedProperties")) || (type_ == kArray && node.find("unevaluatedItems")))) {
         k.scope = static_cast<uint32_t>(scope_parent_.size());
         scope_parent_.push_back(l.scope);
     }
@@ -96,38 +111,72 @@ Tableau::Outcome Tableau::whole(const Literal &l, Branch &b) {
         k.keyword = doc_.keyword(m.key);
         if (only_ref && k.keyword != Keyword::ref) continue;
         if (!relevant(k.keyword)) continue;
-        if (l.negated) ways_.emplace_back(1, k, Alloc<Literal>(memory_));
-        else b.todo.push_back(k);
+        if (l.negated)
+            ways_.emplace_back(1, k, Alloc<Literal>(memory_));
+        else
+            b.todo.push_back(k);
     }
     return l.negated ? Outcome::fork : Outcome::done;
 }
 
 bool Tableau::relevant(Keyword k) const noexcept {
     switch (k) {
-        case Keyword::annotation: case Keyword::unknown: case Keyword::then: case Keyword::else_: case Keyword::min_contains: case Keyword::max_contains: return false;
-        case Keyword::minimum: case Keyword::maximum: case Keyword::exclusive_minimum: case Keyword::exclusive_maximum: case Keyword::multiple_of:
+        case Keyword::annotation:
+        case Keyword::unknown:
+        case Keyword::then:
+        case Keyword::else_:
+        case Keyword::min_contains:
+        case Keyword::max_contains:
+            return false;
+        case Keyword::minimum:
+        case Keyword::maximum:
+        case Keyword::exclusive_minimum:
+        case Keyword::exclusive_maximum:
+        case Keyword::multiple_of:
             return type_ == kNumber;
-        case Keyword::min_length: case Keyword::max_length: case Keyword::pattern: case Keyword::format: return type_ == kString;
-        case Keyword::min_items: case Keyword::max_items: case Keyword::prefix_items: case Keyword::items: case Keyword::additional_items:
-        case Keyword::unique_items: case Keyword::contains: case Keyword::unevaluated_items:
+        case Keyword::min_length:
+        case Keyword::max_length:
+        case Keyword::pattern:
+        case Keyword::format:
+            return type_ == kString;
+        case Keyword::min_items:
+        case Keyword::max_items:
+        case Keyword::prefix_items:
+        case Keyword::items:
+        case Keyword::additional_items:
+        case Keyword::unique_items:
+        case Keyword::contains:
+        case Keyword::unevaluated_items:
             return type_ == kArray;
-        case Keyword::required: case Keyword::properties: case Keyword::pattern_properties: case Keyword::additional_properties: case Keyword::property_names:
-        case Keyword::min_properties: case Keyword::max_properties: case Keyword::dependent_required: case Keyword::dependent_schemas:
-        case Keyword::dependencies: case Keyword::unevaluated_properties:
+        case Keyword::required:
+        case Keyword::properties:
+        case Keyword::pattern_properties:
+        case Keyword::additional_properties:
+        case Keyword::property_names:
+        case Keyword::min_properties:
+        case Keyword::max_properties:
+        case Keyword::dependent_required:
+        case Keyword::dependent_schemas:
+        case Keyword::dependencies:
+        case Keyword::unevaluated_properties:
             return type_ == kObject;
-        default: return true;
+        default:
+            return true;
     }
 }
 
 Tableau::Outcome Tableau::value(const Literal &l, Branch &b) {
     const Json &v = *l.node;
-    bool here = (v.is_null() && type_ == kNull) || (v.is_bool() && type_ == (v.boolean() ? kTrue : kFalse)) || (v.is_number() && type_ == kNumber) ||
-                (v.is_string() && type_ == kString) || (v.is_array() && type_ == kArray) || (v.is_object() && type_ == kObject);
+    bool here = (v.is_null() && type_ == kNull) || (v.is_bool() && type_ == (v.boolean() ? kTrue : kFalse)) ||
+                (v.is_number() && type_ == kNumber) || (v.is_string() && type_ == kString) || (v.is_array() && type_ == kArray) ||
+                (v.is_object() && type_ == kObject);
     if (!here) return l.negated ? Outcome::done : Outcome::dead;
     auto equal = [&](const Json &x, bool negated) { return Demand{&x, true, negated}; };
     switch (type_) {
-        case kNumber: return restrict(b, langs_.equal(v.number_text()), l.negated, Languages::number);
-        case kString: return restrict(b, langs_.text(v.string()), l.negated, Languages::any);
+        case kNumber:
+            return restrict(b, langs_.equal(v.number_text()), l.negated, Languages::number);
+        case kString:
+            return restrict(b, langs_.text(v.string()), l.negated, Languages::any);
         case kArray: {
             uint32_t n = static_cast<uint32_t>(v.items().size());
             if (!l.negated) {
@@ -160,7 +209,8 @@ Tableau::Outcome Tableau::value(const Literal &l, Branch &b) {
             b.facts.props.push_back({false, 0, others, impossible()});
             return Outcome::done;
         }
-        default: return l.negated ? Outcome::dead : Outcome::done;
+        default:
+            return l.negated ? Outcome::dead : Outcome::done;
     }
 }
 
@@ -177,7 +227,8 @@ Tableau::Outcome Tableau::plain_fact(const Literal &l, Branch &b) {
             if (std::find(f.required.begin(), f.required.end(), l.key) != f.required.end()) return Outcome::dead;
             f.props.push_back({true, l.key, 0, impossible()});
             return Outcome::done;
-        case What::length: return bounds(b, l.min, l.max, false);
+        case What::length:
+            return bounds(b, l.min, l.max, false);
         case What::item:
             f.items.push_back({l.key, l.key + 1, l.demand});
             return bounds(b, static_cast<uint64_t>(l.key) + 1, ~0ull, false);
@@ -191,9 +242,11 @@ Tableau::Outcome Tableau::plain_fact(const Literal &l, Branch &b) {
             f.exists.push_back({l.key, l.demand, l.node});
             return Outcome::done;
         case What::contains:
-            f.contains.push_back({l.demand, 0, static_cast<uint32_t>(l.min), static_cast<uint32_t>(std::min<uint64_t>(l.max, kInfinite)), l.node});
+            f.contains.push_back(
+                {l.demand, 0, static_cast<uint32_t>(l.min), static_cast<uint32_t>(std::min<uint64_t>(l.max, kInfinite)), l.node});
             return Outcome::done;
-        default: return Outcome::done;
+        default:
+            return Outcome::done;
     }
 }
 
@@ -207,7 +260,8 @@ Tableau::Outcome Tableau::bounds(Branch &b, uint64_t min, uint64_t max, bool neg
         if (max == ~0ull) {
             if (min == 0) return Outcome::dead;
             max = min - 1, min = 0;
-        } else min = max + 1, max = ~0ull;
+        } else
+            min = max + 1, max = ~0ull;
     }
     b.facts.min = std::max(b.facts.min, min);
     b.facts.max = std::min(b.facts.max, max);
@@ -216,16 +270,29 @@ Tableau::Outcome Tableau::bounds(Branch &b, uint64_t min, uint64_t max, bool neg
 
 Tableau::Outcome Tableau::keyword(const Literal &l, Branch &b) {
     switch (l.keyword) {
-        case Keyword::type: case Keyword::const_: case Keyword::enum_: case Keyword::ref: case Keyword::dynamic_ref: case Keyword::all_of: case Keyword::not_:
-        case Keyword::any_of: case Keyword::one_of: case Keyword::if_:
+        case Keyword::type:
+        case Keyword::const_:
+        case Keyword::enum_:
+        case Keyword::ref:
+        case Keyword::dynamic_ref:
+        case Keyword::all_of:
+        case Keyword::not_:
+        case Keyword::any_of:
+        case Keyword::one_of:
+        case Keyword::if_:
             return logic_keyword(l, b);
-        default: break;
+        default:
+            break;
     }
     switch (type_) {
-        case kNumber: return number_keyword(l, b);
-        case kString: return string_keyword(l, b);
-        case kArray: return array_keyword(l, b);
-        default: return object_keyword(l, b);
+        case kNumber:
+            return number_keyword(l, b);
+        case kString:
+            return string_keyword(l, b);
+        case kArray:
+            return array_keyword(l, b);
+        default:
+            return object_keyword(l, b);
     }
 }
 
@@ -244,14 +311,17 @@ Tableau::Outcome Tableau::logic_keyword(const Literal &l, Branch &b) {
             auto one = [&](const Json &x) {
                 if (!x.is_string()) doc_.refuse(Code::format, node, "type", "must be a name or a list of names");
                 std::string_view n = x.string();
-                if (n == "integer") whole_numbers |= type_ == kNumber;
-                else if (std::find(std::begin(names), std::end(names), n) == std::end(names)) doc_.refuse(Code::format, node, "type", "unknown type ", quoted{n});
+                if (n == "integer")
+                    whole_numbers |= type_ == kNumber;
+                else if (std::find(std::begin(names), std::end(names), n) == std::end(names))
+                    doc_.refuse(Code::format, node, "type", "unknown type ", quoted{n});
                 mine |= n == names[type_];
             };
             if (t.is_array()) {
                 if (t.items().empty()) doc_.refuse(Code::format, node, "type", "the list is empty");
                 for (const Json &x : t.items()) one(x);
-            } else one(t);
+            } else
+                one(t);
             if (type_ == kNumber && !mine && whole_numbers) return restrict(b, Languages::integer, l.negated, Languages::number);
             return mine != l.negated ? Outcome::done : Outcome::dead;
         }
@@ -285,26 +355,34 @@ Tableau::Outcome Tableau::logic_keyword(const Literal &l, Branch &b) {
                 Literal v = l;
                 v.what = What::demand, v.value = true, v.node = &x;
                 if (type_ == kArray ? x.is_array() : type_ == kObject ? x.is_object() : x.is_null() || x.is_bool()) {
-                    if (l.negated) b.todo.push_back(v);
-                    else ways_.emplace_back(1, v, Alloc<Literal>(memory_));
+                    if (l.negated)
+                        b.todo.push_back(v);
+                    else
+                        ways_.emplace_back(1, v, Alloc<Literal>(memory_));
                 }
             }
             return l.negated ? Outcome::done : Outcome::fork;
         }
-        case Keyword::ref: case Keyword::dynamic_ref: {
+        case Keyword::ref:
+        case Keyword::dynamic_ref: {
             const char *name = l.keyword == Keyword::ref ? "$ref" : "$dynamicRef";
             const Json &v = member(l, name);
             if (!v.is_string()) doc_.refuse(Code::format, node, name, "must be a string");
-            b.todo.push_back(lit(l, l.keyword == Keyword::ref ? doc_.resolve(node, v.string(), name) : doc_.resolve_dynamic(node, v.string()), l.negated));
+            b.todo.push_back(lit(
+                l, l.keyword == Keyword::ref ? doc_.resolve(node, v.string(), name) : doc_.resolve_dynamic(node, v.string()), l.negated));
             return Outcome::done;
         }
         case Keyword::all_of:
             for (const Json &x : list("allOf")) {
-                if (l.negated) way({lit(l, x, true)});
-                else b.todo.push_back(lit(l, x, false));
+                if (l.negated)
+                    way({lit(l, x, true)});
+                else
+                    b.todo.push_back(lit(l, x, false));
             }
             return l.negated ? Outcome::fork : Outcome::done;
-        case Keyword::not_: b.todo.push_back(lit(l, member(l, "not"), !l.negated)); return Outcome::done;
+        case Keyword::not_:
+            b.todo.push_back(lit(l, member(l, "not"), !l.negated));
+            return Outcome::done;
         case Keyword::any_of: {
             auto ways = list("anyOf");
             if (l.negated) {
@@ -315,7 +393,8 @@ Tableau::Outcome Tableau::logic_keyword(const Literal &l, Branch &b) {
                 for (const Json &x : ways) way({lit(l, x, false)});
                 return Outcome::fork;
             }
-            if (ways.size() > kSubsets) doc_.refuse(Code::unsupported, node, "anyOf", "more than ", kSubsets, " branches under unevaluated* are not supported");
+            if (ways.size() > kSubsets)
+                doc_.refuse(Code::unsupported, node, "anyOf", "more than ", kSubsets, " branches under unevaluated* are not supported");
             for (size_t set = 1; set < 1u << ways.size(); ++set) {
                 Literals w(memory_);
                 for (size_t i = 0; i < ways.size(); ++i) w.push_back(lit(l, ways[i], !(set >> i & 1)));
@@ -323,15 +402,18 @@ Tableau::Outcome Tableau::logic_keyword(const Literal &l, Branch &b) {
             }
             return Outcome::fork;
         }
-        case Keyword::one_of: return one_of(l, b);
+        case Keyword::one_of:
+            return one_of(l, b);
         default: {  // if
             const Json &cond = member(l, "if"), *then = node.find("then"), *other = node.find("else");
             if (!then && !other && (l.negated || l.scope == kNone)) return l.negated ? Outcome::dead : Outcome::done;
             Literal yes = lit(l, cond, false), no = lit(l, cond, true);
             if (l.negated) yes.scope = kNone;
             auto half = [&](const Literal &c, const Json *s) {
-                if (s) way({c, lit(l, *s, l.negated)});
-                else if (!l.negated) way({c});
+                if (s)
+                    way({c, lit(l, *s, l.negated)});
+                else if (!l.negated)
+                    way({c});
             };
             half(yes, then);
             half(no, other);

@@ -21,8 +21,8 @@ struct ContainsFact {
 };
 struct KeyFact {
     bool single;
-    uint32_t key;  // when single
-    Lang keys;     // else
+    uint32_t key;   // when single
+    Lang keys;      // else
     Demand demand;  // what properties of these keys meet
 };
 struct ExistsFact {
@@ -35,7 +35,7 @@ struct Evaluated {
     uint32_t scope;
     bool items;
     bool single;
-    uint32_t key;    // single key, or how many leading items (~0: all)
+    uint32_t key;  // single key, or how many leading items (~0: all)
     Lang keys;
 };
 struct Unevaluated {
@@ -46,7 +46,7 @@ struct Unevaluated {
 
 struct Facts {
     explicit Facts(Memory &m) : items(m), contains(m), props(m), required(m), exists(m), evaluated(m), unevaluated(m) {}
-    Lang lang = 0;               // numbers, strings
+    Lang lang = 0;                  // numbers, strings
     uint64_t min = 0, max = ~0ull;  // characters, items, properties
     bool unique = false;
     const io::Json *unique_node = nullptr, *min_node = nullptr;
@@ -79,11 +79,11 @@ private:
         bool value = false;
         Keyword keyword = Keyword::unknown;
         const io::Json *node = nullptr;
-        uint32_t key = kNone;    // present, property: the key; item: the index; some_property: the keys' language; else a member's index
+        uint32_t key = kNone;  // present, property: the key; item: the index; some_property: the keys' language; else a member's index
         uint32_t scope = kNone;
-        uint32_t depth = 0;      // of in-place applications, to find loops
+        uint32_t depth = 0;             // of in-place applications, to find loops
         uint64_t min = 0, max = ~0ull;  // length, contains
-        Demand demand = {};      // item, property, some_property, contains
+        Demand demand = {};             // item, property, some_property, contains
     };
     using Literals = Vector<Literal>;
     struct Branch {

@@ -21,21 +21,33 @@ uint64_t Tableau::count(const Literal &l, const char *name) const {
 }
 
 Tableau::Outcome Tableau::number_keyword(const Literal &l, Branch &b) {
-    const char *name = l.keyword == Keyword::minimum ? "minimum" : l.keyword == Keyword::maximum ? "maximum" : l.keyword == Keyword::exclusive_minimum ? "exclusiveMinimum"
-                       : l.keyword == Keyword::exclusive_maximum ? "exclusiveMaximum" : "multipleOf";
+    const char *name = l.keyword == Keyword::minimum             ? "minimum"
+                       : l.keyword == Keyword::maximum           ? "maximum"
+                       : l.keyword == Keyword::exclusive_minimum ? "exclusiveMinimum"
+                       : l.keyword == Keyword::exclusive_maximum ? "exclusiveMaximum"
+                                                                 : "multipleOf";
     const Json &v = member(l, name);
     if (!v.is_number()) doc_.refuse(Code::format, *l.node, name, "must be a number");
     std::string_view t = v.number_text();
     Lang lang = Languages::none;
     switch (l.keyword) {
-        case Keyword::minimum: lang = langs_.at_least(t, false); break;
-        case Keyword::exclusive_minimum: lang = langs_.at_least(t, true); break;
-        case Keyword::maximum: lang = langs_.at_most(t, false); break;
-        case Keyword::exclusive_maximum: lang = langs_.at_most(t, true); break;
+        case Keyword::minimum:
+            lang = langs_.at_least(t, false);
+            break;
+        case Keyword::exclusive_minimum:
+            lang = langs_.at_least(t, true);
+            break;
+        case Keyword::maximum:
+            lang = langs_.at_most(t, false);
+            break;
+        case Keyword::exclusive_maximum:
+            lang = langs_.at_most(t, true);
+            break;
         default: {
             Decimal d = parse_decimal(memory_, t);
             if (d.negative || d.is_zero()) doc_.refuse(Code::format, *l.node, name, "must be greater than 0");
-            if (!langs_.multiple_of(t, lang)) doc_.refuse(Code::unsupported, *l.node, name, "the divisor ", quoted{t}, " has too many digits");
+            if (!langs_.multiple_of(t, lang))
+                doc_.refuse(Code::unsupported, *l.node, name, "the divisor ", quoted{t}, " has too many digits");
         }
     }
     return restrict(b, lang, l.negated, Languages::number);
@@ -43,8 +55,10 @@ Tableau::Outcome Tableau::number_keyword(const Literal &l, Branch &b) {
 
 Tableau::Outcome Tableau::string_keyword(const Literal &l, Branch &b) {
     switch (l.keyword) {
-        case Keyword::min_length: return bounds(b, count(l, "minLength"), ~0ull, l.negated);
-        case Keyword::max_length: return bounds(b, 0, count(l, "maxLength"), l.negated);
+        case Keyword::min_length:
+            return bounds(b, count(l, "minLength"), ~0ull, l.negated);
+        case Keyword::max_length:
+            return bounds(b, 0, count(l, "maxLength"), l.negated);
         case Keyword::pattern: {
             const Json &v = member(l, "pattern");
             if (!v.is_string()) doc_.refuse(Code::format, *l.node, "pattern", "must be a string");
@@ -60,7 +74,8 @@ Tableau::Outcome Tableau::string_keyword(const Literal &l, Branch &b) {
             const Json &v = member(l, "format");
             if (!v.is_string()) doc_.refuse(Code::format, *l.node, "format", "must be a string");
             Lang lang;
-            if (!langs_.format(v.string(), lang)) doc_.refuse(Code::unsupported, *l.node, "format", "the format ", quoted{v.string()}, " is not supported");
+            if (!langs_.format(v.string(), lang))
+                doc_.refuse(Code::unsupported, *l.node, "format", "the format ", quoted{v.string()}, " is not supported");
             return restrict(b, lang, l.negated, Languages::any);
         }
     }
@@ -75,8 +90,10 @@ void Tableau::seen(Branch &b, const Literal &l, Evaluated e) {
 Tableau::Outcome Tableau::array_keyword(const Literal &l, Branch &b) {
     const Json &node = *l.node;
     auto from_item = [&](uint32_t from, const Json &schema) {
-        if (!l.negated) b.facts.items.push_back({from, kInfinite, {&schema, false, false}});
-        else b.facts.contains.push_back({{&schema, false, true}, from, 1, kInfinite, &node});
+        if (!l.negated)
+            b.facts.items.push_back({from, kInfinite, {&schema, false, false}});
+        else
+            b.facts.contains.push_back({{&schema, false, true}, from, 1, kInfinite, &node});
         seen(b, l, {0, true, false, kInfinite, 0});
         return Outcome::done;
     };
@@ -90,8 +107,10 @@ Tableau::Outcome Tableau::array_keyword(const Literal &l, Branch &b) {
         return Outcome::done;
     };
     switch (l.keyword) {
-        case Keyword::min_items: return bounds(b, count(l, "minItems"), ~0ull, l.negated);
-        case Keyword::max_items: return bounds(b, 0, count(l, "maxItems"), l.negated);
+        case Keyword::min_items:
+            return bounds(b, count(l, "minItems"), ~0ull, l.negated);
+        case Keyword::max_items:
+            return bounds(b, 0, count(l, "maxItems"), l.negated);
         case Keyword::prefix_items: {
             const Json &v = member(l, "prefixItems");
             if (!v.is_array()) doc_.refuse(Code::format, node, "prefixItems", "must be a list of schemas");
@@ -106,7 +125,8 @@ Tableau::Outcome Tableau::array_keyword(const Literal &l, Branch &b) {
         case Keyword::additional_items: {
             const Json *items = node.find("items");
             if (items && items->is_array()) return from_item(static_cast<uint32_t>(items->items().size()), member(l, "additionalItems"));
-            if (!doc_.draft7()) doc_.refuse(Code::unsupported, node, "additionalItems", "has no meaning in this draft without a list of items");
+            if (!doc_.draft7())
+                doc_.refuse(Code::unsupported, node, "additionalItems", "has no meaning in this draft without a list of items");
             return l.negated ? Outcome::dead : Outcome::done;
         }
         case Keyword::unique_items: {
@@ -168,14 +188,18 @@ Lang Tableau::properties_language(const Json &node) {
 
 Tableau::Outcome Tableau::dependency(const Literal &l, Branch &b, const JsonMember &m) {
     uint32_t k = p_.key_id(m.key);
-    const char *name = l.keyword == Keyword::dependent_required ? "dependentRequired" : l.keyword == Keyword::dependencies ? "dependencies" : "dependentSchemas";
+    const char *name = l.keyword == Keyword::dependent_required ? "dependentRequired"
+                       : l.keyword == Keyword::dependencies     ? "dependencies"
+                                                                : "dependentSchemas";
     if (m.value.is_array() && l.keyword != Keyword::dependent_schemas) {
         Literals with(memory_);
         with.push_back(present(k, true));
         for (const Json &x : m.value.items()) {
             if (!x.is_string()) doc_.refuse(Code::format, *l.node, name, "must name properties");
-            if (l.negated) way({present(k, true), present(p_.key_id(x.string()), false)});
-            else with.push_back(present(p_.key_id(x.string()), true));
+            if (l.negated)
+                way({present(k, true), present(p_.key_id(x.string()), false)});
+            else
+                with.push_back(present(p_.key_id(x.string()), true));
         }
         if (!l.negated) {
             way({present(k, false)});
@@ -202,7 +226,8 @@ Tableau::Outcome Tableau::object_keyword(const Literal &l, Branch &b) {
         return v.members();
     };
     auto language = [&](Lang keys, Demand d) {
-        if (!l.negated) b.facts.props.push_back({false, 0, keys, d});
+        if (!l.negated)
+            b.facts.props.push_back({false, 0, keys, d});
         else {
             d.negated = !d.negated;
             b.facts.exists.push_back({keys, d, &node});
@@ -223,8 +248,10 @@ Tableau::Outcome Tableau::object_keyword(const Literal &l, Branch &b) {
             for (const Json &x : v.items()) {
                 if (!x.is_string()) doc_.refuse(Code::format, node, "required", "must be a list of names");
                 uint32_t k = p_.key_id(x.string());
-                if (l.negated) way({present(k, false)});
-                else b.todo.push_back(present(k, true));
+                if (l.negated)
+                    way({present(k, false)});
+                else
+                    b.todo.push_back(present(k, true));
             }
             return l.negated ? Outcome::fork : Outcome::done;
         }
@@ -235,16 +262,20 @@ Tableau::Outcome Tableau::object_keyword(const Literal &l, Branch &b) {
                     way({fact(What::property, k, {&m.value, false, true})});
                     continue;
                 }
-                if (m.value.is_bool() && !m.value.boolean()) b.todo.push_back(present(k, false));
-                else b.facts.props.push_back({true, k, 0, {&m.value, false, false}});
+                if (m.value.is_bool() && !m.value.boolean())
+                    b.todo.push_back(present(k, false));
+                else
+                    b.facts.props.push_back({true, k, 0, {&m.value, false, false}});
                 seen(b, l, {0, false, true, k, 0});
             }
             return l.negated ? Outcome::fork : Outcome::done;
         case Keyword::pattern_properties:
             for (const JsonMember &m : map("patternProperties")) {
                 Lang keys = pattern(m.key);
-                if (l.negated) way({fact(What::some_property, keys, {&m.value, false, true})});
-                else language(keys, {&m.value, false, false});
+                if (l.negated)
+                    way({fact(What::some_property, keys, {&m.value, false, true})});
+                else
+                    language(keys, {&m.value, false, false});
                 seen(b, l, {0, false, false, 0, keys});
             }
             return l.negated ? Outcome::fork : Outcome::done;
@@ -268,15 +299,22 @@ Tableau::Outcome Tableau::object_keyword(const Literal &l, Branch &b) {
         case Keyword::min_properties:
             b.facts.min_node = &node;
             return bounds(b, count(l, "minProperties"), ~0ull, l.negated);
-        case Keyword::max_properties: return bounds(b, 0, count(l, "maxProperties"), l.negated);
-        case Keyword::dependent_required: case Keyword::dependent_schemas: case Keyword::dependencies: {
-            auto members = map(l.keyword == Keyword::dependent_required ? "dependentRequired" : l.keyword == Keyword::dependencies ? "dependencies" : "dependentSchemas");
+        case Keyword::max_properties:
+            return bounds(b, 0, count(l, "maxProperties"), l.negated);
+        case Keyword::dependent_required:
+        case Keyword::dependent_schemas:
+        case Keyword::dependencies: {
+            auto members = map(l.keyword == Keyword::dependent_required ? "dependentRequired"
+                               : l.keyword == Keyword::dependencies     ? "dependencies"
+                                                                        : "dependentSchemas");
             if (l.key != kNone) return dependency(l, b, members[l.key]);
             for (uint32_t i = 0; i < members.size(); ++i) {
                 Literal one = l;
                 one.key = i;
-                if (l.negated) ways_.emplace_back(1, one, Alloc<Literal>(memory_));
-                else b.todo.push_back(one);
+                if (l.negated)
+                    ways_.emplace_back(1, one, Alloc<Literal>(memory_));
+                else
+                    b.todo.push_back(one);
             }
             return l.negated ? Outcome::fork : Outcome::done;
         }
@@ -301,13 +339,16 @@ bool Tableau::unevaluated(Branch &b) {
             if (u.items) {
                 if (e.single) doc_.refuse(Code::unsupported, *u.node, "unevaluatedItems", "is not supported beside contains");
                 items = std::max(items, e.key);
-            } else if (e.single) names.push_back(p_.key(e.key));
-            else keys = langs_.either(keys, e.keys);
+            } else if (e.single)
+                names.push_back(p_.key(e.key));
+            else
+                keys = langs_.either(keys, e.keys);
         }
         Demand d{u.schema, false, false};
         if (u.items) {
             if (items != kInfinite) f.items.push_back({items, kInfinite, d});
-        } else f.props.push_back({false, 0, langs_.without(Languages::any, langs_.either(keys, langs_.texts(names))), d});
+        } else
+            f.props.push_back({false, 0, langs_.without(Languages::any, langs_.either(keys, langs_.texts(names))), d});
     }
     return true;
 }

@@ -9,16 +9,26 @@
 namespace inlay::text::grammar {
 
 Tables::Tables(Memory &m, const Net &net)
-    : net_(net), sets_(m), members_(m), calls_(m), gates_(m), rows_(m), slots_(m), closure_(net.n_states(), kUnknown, Alloc<SetId>(m)),
-      mark_(net.n_states(), 0, Alloc<uint32_t>(m)), seeds_(m), closed_(m), unresolved_(m) {
+    : net_(net),
+      sets_(m),
+      members_(m),
+      calls_(m),
+      gates_(m),
+      rows_(m),
+      slots_(m),
+      closure_(net.n_states(), kUnknown, Alloc<SetId>(m)),
+      mark_(net.n_states(), 0, Alloc<uint32_t>(m)),
+      seeds_(m),
+      closed_(m),
+      unresolved_(m) {
     slots_.assign(64, 0);
     sets_.emplace_back();
     rows_.assign(net_.n_classes, 0);
 }
 
 size_t Tables::bytes() const noexcept {
-    return sets_.capacity() * sizeof(StateSet) + members_.capacity() * 4 + calls_.capacity() * sizeof(SetCall) + gates_.capacity() * sizeof(SetGate) +
-           rows_.capacity() * 4 + slots_.capacity() * 4 + closure_.capacity() * 8;
+    return sets_.capacity() * sizeof(StateSet) + members_.capacity() * 4 + calls_.capacity() * sizeof(SetCall) +
+           gates_.capacity() * sizeof(SetGate) + rows_.capacity() * 4 + slots_.capacity() * 4 + closure_.capacity() * 8;
 }
 
 SetId Tables::close(Vector<uint32_t> &seeds) {
@@ -66,7 +76,8 @@ SetId Tables::intern(std::span<const uint32_t> closed) {
     members_.insert(members_.end(), closed.begin(), closed.end());
     rows_.resize(rows_.size() + net_.n_classes, kUnknown);
     sets_.push_back(set);
-    if (sets_.size() * 2 > slots_.size()) grow();
+    if (sets_.size() * 2 > slots_.size())
+        grow();
     else
         for (size_t i = h & mask;; i = (i + 1) & mask)
             if (slots_[i] == 0) {

@@ -24,13 +24,13 @@ struct SetGate {
 };
 
 struct StateSet {
-    uint32_t first = 0, n = 0;              // members
+    uint32_t first = 0, n = 0;  // members
     uint32_t calls = 0, n_calls = 0;
     uint32_t gates = 0, n_gates = 0;
     uint32_t rule = 0;
-    bool final = false;    // its frame may end here
-    bool reads = false;    // has byte edges
-    bool plain = false;    // reads only: no calls, no gates, not final
+    bool final = false;  // its frame may end here
+    bool reads = false;  // has byte edges
+    bool plain = false;  // reads only: no calls, no gates, not final
 };
 
 class Tables {
@@ -68,9 +68,9 @@ private:
     Vector<SetCall> calls_;
     Vector<SetGate> gates_;
     Vector<SetId> rows_;
-    Vector<SetId> slots_;        // open addressing, power of two
-    Vector<SetId> closure_;      // by state, or kUnknown
-    Vector<uint32_t> mark_;      // visit stamp by state
+    Vector<SetId> slots_;    // open addressing, power of two
+    Vector<SetId> closure_;  // by state, or kUnknown
+    Vector<uint32_t> mark_;  // visit stamp by state
     Vector<uint32_t> seeds_, closed_;
     Vector<SetId> unresolved_;
     bool resolving_ = false;

@@ -113,8 +113,10 @@ std::shared_ptr<const TokenTrie> TokenTrie::build(Memory &m, std::span<const std
         all.push_back({tokens[id], id});
         uint32_t length = plain_length(tokens[id]);
         is_plain[id] = length > 0;
-        if (length == 0 || length > kPlainLengths) rest.push_back({tokens[id], id});
-        else plain[(length - 1) * words + id / 64] |= 1ull << (id & 63);
+        if (length == 0 || length > kPlainLengths)
+            rest.push_back({tokens[id], id});
+        else
+            plain[(length - 1) * words + id / 64] |= 1ull << (id & 63);
     }
     for (size_t i = words; i < plain.size(); ++i) plain[i] |= plain[i - words];
     auto trie = make_shared_in<TokenTrie>(m, m, all, n);

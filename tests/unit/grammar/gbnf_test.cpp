@@ -94,9 +94,10 @@ TEST_CASE("refused grammars") {
     CHECK(refused("root ::= a\na ::= b? c\nb ::= \"b\"\nc ::= a \"x\" | \"c\"") == Code::format);
     CHECK(refused("root ::= a\nb ::= b \"x\"\na ::= \"a\"") == Code::format);
     CHECK(refused("root ::= \"a\" root") == Code::invalid_argument);
-    for (const char *g : {"", "x ::= \"a\"", "root ::= y", "root ::= \"a\nroot ::= \"b\"", "root ::= [z-a]", "root ::= []", "root ::= \"\\U00110000\"",
-                          "root ::= \"\\uD800\"", "root ::= \"a\"{2,1}", "root ::= \"a\"{-1}", "root ::= \"a\"{,}", "root ::= \"a\"{1", "root ::= (\"a\"", "root = \"a\"",
-                          "root ::= \"a\" \xff", "root ::= \"a\"\nroot ::= \"b\"", "root ::= ?"})
+    for (const char *g :
+         {"", "x ::= \"a\"", "root ::= y", "root ::= \"a\nroot ::= \"b\"", "root ::= [z-a]", "root ::= []", "root ::= \"\\U00110000\"",
+          "root ::= \"\\uD800\"", "root ::= \"a\"{2,1}", "root ::= \"a\"{-1}", "root ::= \"a\"{,}", "root ::= \"a\"{1", "root ::= (\"a\"",
+          "root = \"a\"", "root ::= \"a\" \xff", "root ::= \"a\"\nroot ::= \"b\"", "root ::= ?"})
         CHECK_MESSAGE(refused(g) == Code::format, g);
     CHECK(refused("root ::= \"a\"{65535}") == Code::ok);
     CHECK(refused("root ::= \"a\"{65536}") == Code::limit);
@@ -111,10 +112,12 @@ TEST_CASE("refused grammars") {
 
 TEST_CASE("long and bushy grammars compile in time") {
     std::string chain = "root ::= r0\n";
-    for (int i = 0; i < 30000; ++i) chain += "r" + std::to_string(i) + " ::= \"a\" r" + std::to_string(i + 1) + " | r" + std::to_string(i + 1) + " \"b\"\n";
+    for (int i = 0; i < 30000; ++i)
+        chain += "r" + std::to_string(i) + " ::= \"a\" r" + std::to_string(i + 1) + " | r" + std::to_string(i + 1) + " \"b\"\n";
     CHECK(refused(chain + "r30000 ::= \"c\"") == Code::ok);
     std::string doubling = "root ::= r0\n";
-    for (int i = 0; i < 60; ++i) doubling += "r" + std::to_string(i) + " ::= r" + std::to_string(i + 1) + " r" + std::to_string(i + 1) + "\n";
+    for (int i = 0; i < 60; ++i)
+        doubling += "r" + std::to_string(i) + " ::= r" + std::to_string(i + 1) + " r" + std::to_string(i + 1) + "\n";
     CHECK(refused(doubling + "r60 ::= \"c\"") == Code::ok);
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Token masks against trying every token, on random walks; and that no walk meets a dead end.
+#include "text/grammar/masks.h"
+
 #include <doctest/doctest.h>
 
 #include <random>
@@ -7,7 +9,6 @@
 #include <vector>
 
 #include "io/json.h"
-#include "text/grammar/masks.h"
 
 using namespace inlay;
 using namespace inlay::text::grammar;
@@ -18,14 +19,18 @@ namespace {
 std::vector<std::string> toy_vocabulary() {
     std::vector<std::string> v;
     for (int b = 0; b < 256; ++b) v.push_back(std::string(1, static_cast<char>(b)));
-    for (const char *s : {"\", \"", "\":", "\": ", "\": \"", "\",", "\"}", "\"]", "{\"", "[\"", "},", "}, {", "]}", "}}", "[[", "]]", "{}", "[]", "[{", "}]", "\n  ", "\n    \"", "  ", "\t\t",
-                          "true", "false", "null", "tru", "nul", "e,", "e}", "12", "123", "2024", "-1", "0.", ".5", "1e", "e+0", "10,", "5]", "3}", "7, ", "00", "99",
-                          "name", "nam", "age", "\"name", "\"name\"", "\"name\":", "id", "\"a", "\"a\":", "a\"", "b\":", "kind", "\\n", "\\\"", "\\u", "\\u00e9", "\\\\", "00e9",
-                          "the", " the", "hello", " world", "abc", "ab", "xyz", "été", "日", "日本", "本\"", "\xE6\x97", "\xA5", "\xF0\x9F", "\x98\x80", "😀", "é\", ", "x,y", "a b\", \"c"})
+    for (const char *s :
+         {"\", \"",   "\":",       "\": ", "\": \"",   "\",",      "\"}",    "\"]",   "{\"",  "[\"",       "},",   "}, {", "]}",
+          "}}",       "[[",        "]]",   "{}",       "[]",       "[{",     "}]",    "\n  ", "\n    \"",  "  ",   "\t\t", "true",
+          "false",    "null",      "tru",  "nul",      "e,",       "e}",     "12",    "123",  "2024",      "-1",   "0.",   ".5",
+          "1e",       "e+0",       "10,",  "5]",       "3}",       "7, ",    "00",    "99",   "name",      "nam",  "age",  "\"name",
+          "\"name\"", "\"name\":", "id",   "\"a",      "\"a\":",   "a\"",    "b\":",  "kind", "\\n",       "\\\"", "\\u",  "\\u00e9",
+          "\\\\",     "00e9",      "the",  " the",     "hello",    " world", "abc",   "ab",   "xyz",       "été",  "日",   "日本",
+          "本\"",     "\xE6\x97",  "\xA5", "\xF0\x9F", "\x98\x80", "😀",      "é\", ", "x,y",  "a b\", \"c"})
         v.push_back(s);
     v.push_back(std::string(40, 'a'));
     v.push_back(std::string(64, ' '));
-    v.push_back("");  // a special token
+    v.push_back("");      // a special token
     v.push_back("name");  // the same bytes twice
     return v;
 }
@@ -58,8 +63,12 @@ struct Walker {
             for (uint32_t id = 0; id < vocabulary.size(); ++id) {
                 if (!allowed(id)) continue;
                 uint32_t weight = 1;
-                if (text.size() >= soft_end) weight = vocabulary[id] == "}" || vocabulary[id] == "]" || vocabulary[id] == "\"" ? 400 : vocabulary[id].size() > 4 ? 0 : 1;
-                else if (vocabulary[id].size() > 1) weight = 4;
+                if (text.size() >= soft_end)
+                    weight = vocabulary[id] == "}" || vocabulary[id] == "]" || vocabulary[id] == "\"" ? 400
+                             : vocabulary[id].size() > 4                                              ? 0
+                                                                                                      : 1;
+                else if (vocabulary[id].size() > 1)
+                    weight = 4;
                 if (weight == 0 && seen == 0) pick = id;
                 for (uint32_t w = 0; w < weight; ++w)
                     if (rng() % ++seen == 0) pick = id;
@@ -77,16 +86,23 @@ struct Walker {
 };
 
 const char *const kSchemas[] = {
-    R"({"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer","minimum":0,"maximum":150},"tags":{"type":"array","items":{"type":"string"},"maxItems":3}},"required":["name"],"additionalProperties":false})",
-    R"({"type":"object","properties":{"a":{"type":"string","minLength":2,"maxLength":5},"b":{"enum":["abc","ab","name"]},"c":{"type":["number","null"]}},"required":["a","b"],"maxProperties":3})",
-    R"({"type":"array","items":{"type":"object","properties":{"id":{"type":"integer"},"kind":{"const":"xyz"}},"required":["id","kind"]},"minItems":1,"maxItems":4})",
+    R"({"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer","minimum":0,"maximum":150},"tags":{"type":"array",
+        "items":{"type":"string"},"maxItems":3}},"required":["name"],"additionalProperties":false})",
+    R"({"type":"object","properties":{"a":{"type":"string","minLength":2,"maxLength":5},"b":{"enum":["abc","ab","name"]},"c":{"type":["number",
+        "null"]}},"required":["a","b"],"maxProperties":3})",
+    R"({"type":"array","items":{"type":"object","properties":{"id":{"type":"integer"},"kind":{"const":"xyz"}},"required":["id","kind"]},
+        "minItems":1,"maxItems":4})",
     R"({"type":"string","pattern":"^[a-z]+( [a-z]+)*$","maxLength":30})",
-    R"({"$ref":"#/$defs/n","$defs":{"n":{"type":"object","properties":{"name":{"type":"string","maxLength":60},"a":{"anyOf":[{"$ref":"#/$defs/n"},{"type":"null"}]}},"required":["a"],"additionalProperties":false}}})",
+    R"({"$ref":"#/$defs/n","$defs":{"n":{"type":"object","properties":{"name":{"type":"string","maxLength":60},
+        "a":{"anyOf":[{"$ref":"#/$defs/n"},{"type":"null"}]}},"required":["a"],"additionalProperties":false}}})",
     R"({"type":"array","uniqueItems":true,"items":{"enum":[1,2,3,12,123,"a","name"]},"minItems":3})",
-    R"({"type":"array","contains":{"type":"string"},"minContains":2,"maxContains":3,"maxItems":5,"items":{"type":["string","integer"],"maxLength":4}})",
+    R"({"type":"array","contains":{"type":"string"},"minContains":2,"maxContains":3,"maxItems":5,"items":{"type":["string","integer"],
+        "maxLength":4}})",
     R"({"not":{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]},"type":["object","integer"]})",
-    R"({"oneOf":[{"properties":{"kind":{"const":"a"},"id":{"type":"integer","multipleOf":3}},"required":["kind","id"]},{"properties":{"kind":{"const":"b"},"name":{"type":"string","format":"date"}},"required":["kind","name"]}],"type":"object"})",
-    R"({"type":"object","patternProperties":{"^a":{"type":"integer"}},"additionalProperties":{"type":"string","maxLength":3},"minProperties":1,"maxProperties":3})",
+    R"({"oneOf":[{"properties":{"kind":{"const":"a"},"id":{"type":"integer","multipleOf":3}},"required":["kind",
+        "id"]},{"properties":{"kind":{"const":"b"},"name":{"type":"string","format":"date"}},"required":["kind","name"]}],"type":"object"})",
+    R"({"type":"object","patternProperties":{"^a":{"type":"integer"}},"additionalProperties":{"type":"string","maxLength":3},"minProperties":1,
+        "maxProperties":3})",
     R"({})",
 };
 
@@ -119,8 +135,9 @@ TEST_CASE("masks are what trying every token gives") {
         INFO(s);
         for (int i = 0; i < 12; ++i) w.run(rng, true, 60, text);
     }
-    for (const char *g : {"root ::= \"a\" root \"b\" | \"a\" root \"c\" | \"d\"", "root ::= [a-z]* \" \" .* \"!\"", "root ::= item{2,70}\nitem ::= [a-z]+ \",\"",
-                          "root ::= [^\\x00-\\x1F]{3,9} (\"12\" | \"123\" root)", "root ::= (\"日\" | \"本\" | [\\U0001F600-\\U0001F64F])+", "root ::= ([ab]{1,200} [bc]{0,200} \",\")* \".\""}) {
+    for (const char *g : {"root ::= \"a\" root \"b\" | \"a\" root \"c\" | \"d\"", "root ::= [a-z]* \" \" .* \"!\"",
+                          "root ::= item{2,70}\nitem ::= [a-z]+ \",\"", "root ::= [^\\x00-\\x1F]{3,9} (\"12\" | \"123\" root)",
+                          "root ::= (\"日\" | \"本\" | [\\U0001F600-\\U0001F64F])+", "root ::= ([ab]{1,200} [bc]{0,200} \",\")* \".\""}) {
         Walker w(Constraint::from_gbnf(m, g, Limits{}));
         INFO(g);
         for (int i = 0; i < 12; ++i) w.run(rng, true, 40, text);

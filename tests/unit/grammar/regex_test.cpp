@@ -48,7 +48,7 @@ TEST_CASE("whole match") {
     CHECK(whole("^[a-z]+\\d{2,3}$", "ab123"));
     CHECK(!whole("^[a-z]+\\d{2,3}$", "ab1"));
     CHECK(whole("(?:x|y)*?z", "xyxz"));
-    CHECK(whole("(?<n>\\w+)\\s\\S", "été" ) == false);
+    CHECK(whole("(?<n>\\w+)\\s\\S", "été") == false);
     CHECK(whole("\\p{L}+ \\P{L}+", "été 123"));
     CHECK(whole(".", "é"));
     CHECK(!whole(".", "\n"));
@@ -78,9 +78,11 @@ TEST_CASE("search, with anchors anywhere") {
 }
 
 TEST_CASE("refused expressions") {
-    for (const char *re : {"^+[a-z]$", "^{2}t$", "foo**", "[", "(", "a{2,1}", "a{", "a{,3}", ")", "a{-1}", "*", "]", "\\", "a++", "[z-a]", "\\x4", "a|*"})
+    for (const char *re :
+         {"^+[a-z]$", "^{2}t$", "foo**", "[", "(", "a{2,1}", "a{", "a{,3}", ")", "a{-1}", "*", "]", "\\", "a++", "[z-a]", "\\x4", "a|*"})
         CHECK_MESSAGE(refused(re) == Code::format, re);
-    for (const char *re : {"(?<=x)*", "(?=x)", "(?!x)", "(?<!x)", "\\1", "(a)\\1", "\\k<a>", "\\b", "\\p{Script=Greek}", "\\ud800", "\\Z", "(?i)a"})
+    for (const char *re :
+         {"(?<=x)*", "(?=x)", "(?!x)", "(?<!x)", "\\1", "(a)\\1", "\\k<a>", "\\b", "\\p{Script=Greek}", "\\ud800", "\\Z", "(?i)a"})
         CHECK_MESSAGE(refused(re) == Code::unsupported, re);
     CHECK(refused(std::string(60000, '(')) == Code::limit);
     CHECK(refused("a{1,100000}") == Code::limit);

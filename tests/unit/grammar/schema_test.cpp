@@ -32,10 +32,18 @@ void write(Memory &m, const io::Json &j, const char *comma, const char *colon, s
     };
     bool first = true;
     switch (j.kind()) {
-        case io::JsonKind::null: out += "null"; break;
-        case io::JsonKind::boolean: out += j.boolean() ? "true" : "false"; break;
-        case io::JsonKind::number: out += j.number_text(); break;
-        case io::JsonKind::string: text(j.string()); break;
+        case io::JsonKind::null:
+            out += "null";
+            break;
+        case io::JsonKind::boolean:
+            out += j.boolean() ? "true" : "false";
+            break;
+        case io::JsonKind::number:
+            out += j.number_text();
+            break;
+        case io::JsonKind::string:
+            text(j.string());
+            break;
         case io::JsonKind::array:
             out += '[';
             for (const io::Json &x : j.items()) {
@@ -95,7 +103,8 @@ bool refused(std::string_view source, std::string_view how, SchemaOptions o = {}
 }  // namespace
 
 TEST_CASE("objects: any order of keys, each once, required ones before the end") {
-    Schema s(R"({"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"boolean"}},"required":["a"],"additionalProperties":false})");
+    Schema s(
+        R"({"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"boolean"}},"required":["a"],"additionalProperties":false})");
     CHECK(s(R"({"a":1,"b":true})"));
     CHECK(s(R"({ "b" : false , "a" : -3 })"));
     CHECK(s("{\n  \"a\": 0\n}"));
@@ -186,7 +195,9 @@ TEST_CASE("logic is worked out exactly") {
     CHECK(!n(R"({"b":1,"a":"x"})"));
     Schema o(R"({"oneOf":[{"type":"integer","minimum":2},{"type":"integer","maximum":5}]})");
     for (int i = -5; i < 12; ++i) CHECK(o(std::to_string(i)) == (i < 2 || i > 5));
-    Schema c(R"({"properties":{"k":{"enum":["x","y"]},"v":{}},"if":{"properties":{"k":{"const":"x"}},"required":["k"]},"then":{"required":["v"]},"else":{"maxProperties":1}})");
+    Schema c(
+        R"({"properties":{"k":{"enum":["x","y"]},"v":{}},"if":{"properties":{"k":{"const":"x"}},"required":["k"]},"then":{"required":["v"]},
+        "else":{"maxProperties":1}})");
     CHECK(c(R"({"k":"x","v":1})"));
     CHECK(c(R"({"v":1,"k":"x"})"));
     CHECK(!c(R"({"k":"x"})"));
@@ -228,14 +239,18 @@ TEST_CASE("found by comparing with another validator on random schemas") {
     CHECK(!c("[]"));
     CHECK(!c("[1]"));
     // new sets made while a set's calls are looked through
-    Schema d(R"({"anyOf":[{"enum":[[]]},{"if":{"if":{"type":"boolean"},"then":{"type":"integer"},"else":{"type":"integer"},"enum":[-0.5],"properties":{"c":{"type":"object"},"ab":{"type":"number"}}},
+    Schema d(
+        R"({"anyOf":[{"enum":[[]]},{"if":{"if":{"type":"boolean"},"then":{"type":"integer"},"else":{"type":"integer"},"enum":[-0.5],
+        "properties":{"c":{"type":"object"},"ab":{"type":"number"}}},
                  "then":{"minLength":1,"exclusiveMinimum":1},"else":{"type":"array"},"maxLength":4,"pattern":"^[a-c]*$"}]})");
     CHECK(d(R"(["a", [true, 1, []]])"));
     CHECK(!d(R"("a")"));
 }
 
 TEST_CASE("references, recursion") {
-    Schema t(R"({"$ref":"#/$defs/node","$defs":{"node":{"type":"object","properties":{"next":{"anyOf":[{"$ref":"#/$defs/node"},{"type":"null"}]}},"required":["next"],"additionalProperties":false}}})");
+    Schema t(
+        R"({"$ref":"#/$defs/node","$defs":{"node":{"type":"object","properties":{"next":{"anyOf":[{"$ref":"#/$defs/node"},{"type":"null"}]}},
+        "required":["next"],"additionalProperties":false}}})");
     CHECK(t(R"({"next":{"next":{"next":null}}})"));
     CHECK(!t(R"({"next":{}})"));
     CHECK(refused(R"({"$ref":"#"})", "arg"));
@@ -323,7 +338,8 @@ TEST_CASE("keyword by keyword") {
         bool narrow = false;
         for (const io::Json &x : k.find("valid")->items()) narrow |= !accepts(c, write(m, x, false)) && !accepts(c, write(m, x, true));
         if (name != "contentEncoding")  // an annotation by both drafts
-            for (const io::Json &x : k.find("invalid")->items()) CHECK_MESSAGE(!accepts(c, write(m, x, true)), name << " lets through " << write(m, x, true));
+            for (const io::Json &x : k.find("invalid")->items())
+                CHECK_MESSAGE(!accepts(c, write(m, x, true)), name << " lets through " << write(m, x, true));
         if (narrow) MESSAGE("narrower than the schema: " << name);
         too_narrow += narrow;
         ++enforced;
@@ -363,7 +379,8 @@ TEST_CASE("test suite") {
                 CHECK(ok == spaced);
                 if (!t.find("valid")->boolean())
                     CHECK_MESSAGE(!ok, p << ": " << g.find("description")->string() << ": " << t.find("description")->string());
-                else narrow += !ok;
+                else
+                    narrow += !ok;
             }
         }
     }
