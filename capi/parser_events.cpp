@@ -29,7 +29,7 @@ Code ParserEvents::next(const text::StreamParser &p, bool ended, inlay_event &ou
         out.text = e.text.data();
         out.n_text = e.text.size();
         out.call_index = e.call;
-        if (e.kind == text::ParserEvent::Kind::call_begin && !e.id.empty()) {
+        if (!e.id.empty()) {  // at the end of a call too: some formats write it last
             out.call_id = e.id.data();
             out.n_call_id = e.id.size();
         }

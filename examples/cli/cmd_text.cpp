@@ -155,7 +155,10 @@ std::string parse_answer(inlay_runtime *rt, const std::string &format, const std
                     call.has_id = ev.call_id != nullptr;
                     if (ev.call_id) call.id.assign(ev.call_id, ev.n_call_id);
                 } else if (ev.kind == INLAY_EVENT_TOOL_ARGUMENTS) call.arguments += s;
-                else if (ev.kind == INLAY_EVENT_TOOL_END) call.done = true;
+                else if (ev.kind == INLAY_EVENT_TOOL_END) {
+                    call.done = true;
+                    if (ev.call_id) call.has_id = true, call.id.assign(ev.call_id, ev.n_call_id);  // some formats write it last
+                }
             }
         }
     };

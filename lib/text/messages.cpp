@@ -87,7 +87,7 @@ namespace {
 // Writes a JSON tree, one container a frame, so that its depth is no concern of the C stack.
 class Writer {
 public:
-    Writer(Memory &m, String &out) : m_(m), out_(out), stack_(Alloc<Frame>(m, MemTag::text)) {}
+    Writer(Memory &m, String &out) : out_(out), stack_(Alloc<Frame>(m, MemTag::text)) {}
     void value(const io::Json &root) {
         open(root);
         while (!stack_.empty()) {
@@ -125,7 +125,6 @@ private:
                 stack_.push_back({&j, 0});
         }
     }
-    Memory &m_;
     String &out_;
     Vector<Frame> stack_;
 };
@@ -204,6 +203,12 @@ void write_call(Memory &m, String &out, const io::Json &call, const MessageFit &
 }
 
 }  // namespace
+
+String write_json(Memory &m, const io::Json &j) {
+    String out{Alloc<char>(m, MemTag::text)};
+    Writer(m, out).value(j);
+    return out;
+}
 
 String fit_messages(Memory &m, const io::Json &messages, const MessageFit &fit) {
     if (!messages.is_array()) fail(Code::invalid_argument, "messages is no JSON array");

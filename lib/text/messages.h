@@ -26,6 +26,9 @@ MessageFit probe_messages(Memory &m, const Template &t);
 // The JSON text of the fitted messages. `messages` must be an array, else INVALID_ARGUMENT.
 String fit_messages(Memory &m, const io::Json &messages, const MessageFit &fit);
 
+// The JSON text of a tree.
+String write_json(Memory &m, const io::Json &j);
+
 // The source of a built-in template for models whose file has none: chatml, llama2, llama3, mistral, gemma, phi3, zephyr,
 // vicuna, alpaca, raw. Empty: no such name.
 std::string_view builtin_template(std::string_view name);
