@@ -9,7 +9,8 @@ namespace inlay::text {
 namespace {
 
 constexpr std::string_view kTools =
-    R"([{"type":"function","function":{"name":"qzfunc","description":"d","parameters":{"type":"object","properties":{"qzparam":{"type":"string","description":"d"}},"required":["qzparam"]}}}])";
+    R"([{"type":"function","function":{"name":"qzfunc","description":"d",)"
+    R"("parameters":{"type":"object","properties":{"qzparam":{"type":"string","description":"d"}},"required":["qzparam"]}}}])";
 
 struct Probe {
     bool ok = false;
@@ -76,7 +77,8 @@ MessageFit probe_messages(Memory &m, const Template &t) {
     Probe empty = ask(m, t, call_conversation(m, arguments, text), true), null = ask(m, t, call_conversation(m, arguments, "null"), true);
     if (empty.ok && (!null.ok || null.text != empty.text)) fit.empty_null = true;
     if (!empty.ok && !null.ok) {  // a template without tools may still print None
-        Probe none = ask(m, t, R"([{"role":"user","content":"qzask"},{"role":"assistant","content":null},{"role":"user","content":"qzword"}])", false);
+        Probe none = ask(
+            m, t, R"([{"role":"user","content":"qzask"},{"role":"assistant","content":null},{"role":"user","content":"qzword"}])", false);
         fit.empty_null = !none.ok || has(none, "None");
     }
     return fit;

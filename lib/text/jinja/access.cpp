@@ -27,10 +27,18 @@ bool own_dunder(const Value &v, std::string_view s) {
     auto one_of = [&](std::initializer_list<std::string_view> names) { return std::find(names.begin(), names.end(), s) != names.end(); };
     if (common_dunder(s)) return true;
     switch (v.kind) {
-        case Kind::string: return one_of({"__add__", "__contains__", "__getitem__", "__getnewargs__", "__iter__", "__len__", "__mod__", "__mul__", "__rmod__", "__rmul__"});
-        case Kind::list: return one_of({"__add__", "__class_getitem__", "__contains__", "__delitem__", "__getitem__", "__iadd__", "__imul__", "__iter__", "__len__", "__mul__", "__reversed__", "__rmul__", "__setitem__"});
-        case Kind::dict: return one_of({"__class_getitem__", "__contains__", "__delitem__", "__getitem__", "__ior__", "__iter__", "__len__", "__or__", "__reversed__", "__ror__", "__setitem__"});
-        case Kind::function: return one_of({"__globals__", "__code__", "__closure__", "__dict__", "__name__", "__module__", "__defaults__", "__kwdefaults__", "__qualname__", "__annotations__", "__call__", "__get__", "__builtins__"});
+        case Kind::string:
+            return one_of({"__add__", "__contains__", "__getitem__", "__getnewargs__", "__iter__", "__len__", "__mod__", "__mul__",
+                           "__rmod__", "__rmul__"});
+        case Kind::list:
+            return one_of({"__add__", "__class_getitem__", "__contains__", "__delitem__", "__getitem__", "__iadd__", "__imul__", "__iter__",
+                           "__len__", "__mul__", "__reversed__", "__rmul__", "__setitem__"});
+        case Kind::dict:
+            return one_of({"__class_getitem__", "__contains__", "__delitem__", "__getitem__", "__ior__", "__iter__", "__len__", "__or__",
+                           "__reversed__", "__ror__", "__setitem__"});
+        case Kind::function:
+            return one_of({"__globals__", "__code__", "__closure__", "__dict__", "__name__", "__module__", "__defaults__", "__kwdefaults__",
+                           "__qualname__", "__annotations__", "__call__", "__get__", "__builtins__"});
         case Kind::method: return one_of({"__self__", "__call__", "__name__", "__module__", "__qualname__", "__text_signature__"});
         case Kind::integer:
         case Kind::bigint:
@@ -53,7 +61,10 @@ Value missing_member(Rt &rt, const Value &obj, const Value &key) {
     else if (t == "list") info->owner = "list object";
     else {
         Text name(rt);
-        name.add(obj.is(Kind::space) ? "jinja2.utils.Namespace" : obj.is(Kind::loop) ? "jinja2.runtime.LoopContext" : obj.is(Kind::macro) ? "jinja2.runtime.Macro" : t);
+        name.add(obj.is(Kind::space)   ? "jinja2.utils.Namespace"
+                 : obj.is(Kind::loop)  ? "jinja2.runtime.LoopContext"
+                 : obj.is(Kind::macro) ? "jinja2.runtime.Macro"
+                                       : t);
         name.add(" object");
         info->owner = name.done()->view();
     }

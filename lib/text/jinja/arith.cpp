@@ -111,7 +111,8 @@ Value repeat(Rt &rt, const Value &seq, const Value &count) {
         return str_value(as_markup(rt, t.done(), seq.s->markup));
     }
     uint64_t total;
-    if (__builtin_mul_overflow(static_cast<uint64_t>(n), static_cast<uint64_t>(seq.list->size), &total) || total > rt.limits.template_heap_bytes / sizeof(Value))
+    if (__builtin_mul_overflow(static_cast<uint64_t>(n), static_cast<uint64_t>(seq.list->size), &total) ||
+        total > rt.limits.template_heap_bytes / sizeof(Value))
         fail(Code::limit, "template repeats a list of ", seq.list->size, " items ", n, " times, heap limit ", rt.limits.template_heap_bytes);
     rt.charge(total);
     List *l = new_list(rt, total);

@@ -157,7 +157,9 @@ Value percent_format(Rt &rt, const Str *format, const Value &args) {
                 numeric = true;
                 if (v.is(Kind::floating) && (c == 'd' || c == 'i' || c == 'u')) v = float_to_int(rt, v.f);
                 if (!v.is_int())
-                    type_error(rt, "TypeError: %", std::string_view(&c, 1), " format: ", c == 'd' || c == 'i' || c == 'u' ? "a real number" : "an integer", " is required, not ", type_name(v));
+                    type_error(rt, "TypeError: %", std::string_view(&c, 1),
+                               " format: ", c == 'd' || c == 'i' || c == 'u' ? "a real number" : "an integer", " is required, not ",
+                               type_name(v));
                 Text t(rt);
                 int_to_text(rt, t, v, c == 'x' || c == 'X' ? 16 : c == 'o' ? 8 : 10, c == 'X');
                 const Str *digits = t.done();
@@ -386,7 +388,8 @@ Value BraceFormatter::field(std::string_view name) {
             if (!ok) k = str_value(new_str(rt_, key, false));
             v = get_item(rt_, v, k);
             name = name.substr(e + 1);
-            if (!name.empty() && name[0] != '.' && name[0] != '[') type_error(rt_, "ValueError: Only '.' or '[' may follow ']' in format field specifier");
+            if (!name.empty() && name[0] != '.' && name[0] != '[')
+                type_error(rt_, "ValueError: Only '.' or '[' may follow ']' in format field specifier");
         }
     }
     return v;
@@ -417,7 +420,9 @@ void BraceFormatter::run(Text &out, const Str *format, int depth) {
             else if (f[e] == '{') ++nest;
             else if (f[e] == '}') --nest;
         }
-        if (nest) type_error(rt_, b + 1 == f.size() ? "ValueError: Single '{' encountered in format string" : "ValueError: expected '}' before end of string");
+        if (nest)
+            type_error(rt_, b + 1 == f.size() ? "ValueError: Single '{' encountered in format string"
+                                              : "ValueError: expected '}' before end of string");
         std::string_view body = f.substr(b + 1, e - b - 2);
         size_t name_end = 0;
         bool in_bracket = false;

@@ -165,7 +165,8 @@ Value json_dumps(Rt &rt, const Value &root, bool ascii, const Value &indent, con
 namespace {
 
 constexpr std::string_view kDays[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
-constexpr std::string_view kMonths[] = {"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"};
+constexpr std::string_view kMonths[] = {"January", "February", "March",     "April",   "May",      "June",
+                                        "July",    "August",   "September", "October", "November", "December"};
 
 int64_t day_number(int64_t y, int m, int d) {  // days since 1970-01-01, proleptic Gregorian
     y -= m <= 2;

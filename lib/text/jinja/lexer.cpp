@@ -226,7 +226,10 @@ bool Lexer::string(size_t i, size_t *after) {
             uint32_t v = 0;
             for (size_t d = 0; d < n; ++d) {
                 ++k;
-                int x = k < raw.size() ? (ascii_digit(raw[k]) ? raw[k] - '0' : (raw[k] | 32) >= 'a' && (raw[k] | 32) <= 'f' ? (raw[k] | 32) - 'a' + 10 : -1) : -1;
+                int x = k < raw.size() ? (ascii_digit(raw[k])                            ? raw[k] - '0'
+                                          : (raw[k] | 32) >= 'a' && (raw[k] | 32) <= 'f' ? (raw[k] | 32) - 'a' + 10
+                                                                                         : -1)
+                                       : -1;
                 if (x < 0) return error(i, what);
                 v = v << 4 | static_cast<uint32_t>(x);
             }
@@ -260,7 +263,8 @@ bool Lexer::string(size_t i, size_t *after) {
             default:
                 if (c >= '0' && c <= '7') {
                     uint32_t v = 0;
-                    for (int d = 0; d < 3 && k < raw.size() && raw[k] >= '0' && raw[k] <= '7'; ++d, ++k) v = v * 8 + static_cast<uint32_t>(raw[k] - '0');
+                    for (int d = 0; d < 3 && k < raw.size() && raw[k] >= '0' && raw[k] <= '7'; ++d, ++k)
+                        v = v * 8 + static_cast<uint32_t>(raw[k] - '0');
                     --k;
                     t.add_char(v, false);
                 } else if (static_cast<unsigned char>(c) >= 0x80) {

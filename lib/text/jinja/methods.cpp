@@ -324,7 +324,8 @@ Value str_method(Rt &rt, const Str *s, M id, const Value *a) {
                 int n = char_bytes(p, end);
                 if (*p == '\t') {
                     int64_t pad = size > 0 ? size - column % size : 0;
-                    if (static_cast<uint64_t>(pad) > rt.limits.template_heap_bytes) fail(Code::limit, "template expands a tab to ", pad, " characters");
+                    if (static_cast<uint64_t>(pad) > rt.limits.template_heap_bytes)
+                        fail(Code::limit, "template expands a tab to ", pad, " characters");
                     for (int64_t i = 0; i < pad; ++i) t.add(' ', s->user);
                     column += pad;
                 } else {
@@ -412,7 +413,8 @@ void update_dict(Rt &rt, Dict *d, const Args &args) {
             for (uint32_t i = 0; i < pairs->size; ++i) {
                 List *pair = to_list(rt, pairs->data[i]);
                 if (pair->size != 2)
-                    type_error(rt, "ValueError: dictionary update sequence element #", static_cast<int64_t>(i), " has length ", static_cast<int64_t>(pair->size), "; 2 is required");
+                    type_error(rt, "ValueError: dictionary update sequence element #", static_cast<int64_t>(i), " has length ",
+                               static_cast<int64_t>(pair->size), "; 2 is required");
                 dict_set(rt, d, pair->data[0], pair->data[1]);
             }
         }

@@ -523,7 +523,9 @@ void format_fixed(String &out, double v, char kind, int precision, bool alternat
         // '#' keeps the trailing zeros that general format drops.
         size_t e = out.find('e', from);
         size_t end = e == String::npos ? out.size() : e;
-        if (std::find(out.begin() + static_cast<long>(from), out.begin() + static_cast<long>(end), '.') == out.begin() + static_cast<long>(end)) out.insert(end++, ".");
+        if (std::find(out.begin() + static_cast<long>(from), out.begin() + static_cast<long>(end), '.') ==
+            out.begin() + static_cast<long>(end))
+            out.insert(end++, ".");
         int shown = 0;
         bool leading = true;
         for (size_t i = from; i < end; ++i)

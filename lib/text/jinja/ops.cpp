@@ -76,13 +76,13 @@ Value undefined_name(Rt &rt, std::string_view name) {
 
 void use_undefined(Rt &rt, const Value &v) {
     const UndefinedInfo &u = *v.undef;
-    if (!u.message.empty()) raise(rt, u.security ? TemplateFault::security : TemplateFault::undefined, u.message);
+    if (!u.message.empty()) throw_fault(rt, u.security ? TemplateFault::security : TemplateFault::undefined, u.message);
     Text key(rt);
     repr(rt, key, u.key);
     const Str *k = key.done();
-    if (u.owner.empty()) raise(rt, TemplateFault::undefined, k, " is undefined");
-    if (u.key.is_string()) raise(rt, TemplateFault::undefined, "'", u.owner, "' has no attribute ", k);
-    raise(rt, TemplateFault::undefined, u.owner, " has no element ", k);
+    if (u.owner.empty()) throw_fault(rt, TemplateFault::undefined, k, " is undefined");
+    if (u.key.is_string()) throw_fault(rt, TemplateFault::undefined, "'", u.owner, "' has no attribute ", k);
+    throw_fault(rt, TemplateFault::undefined, u.owner, " has no element ", k);
 }
 
 // ---- text of values ----
@@ -153,7 +153,8 @@ void scalar_repr(Rt &rt, Text &out, const Value &v, bool ascii) {
             out.add("<"), out.add(v.iter->name), out.add(" object at ");
             return address(out);
         case Kind::method:
-            out.add("<built-in method "), out.add(method_name(v.method->id)), out.add(" of "), out.add(type_name(v.method->self)), out.add(" object at ");
+            out.add("<built-in method "), out.add(method_name(v.method->id)), out.add(" of "), out.add(type_name(v.method->self)),
+                out.add(" object at ");
             return address(out);
         case Kind::function:
             if (global_name(static_cast<int>(v.i)) == "range") return out.add("<function safe_range at "), address(out);
@@ -361,8 +362,12 @@ bool compare(Rt &rt, Cmp op, const Value &a0, const Value &b0) {
         if (a.is_string() && b.is_string()) return decide(a.s->view().compare(b.s->view()));
         if (a.is_int() && b.is_int()) return decide(big_compare(a, b));
         if (a.is_number() && b.is_number()) {
-            long double x = a.is(Kind::bigint) ? (a.big->negative ? -INFINITY : INFINITY) : a.is(Kind::floating) ? a.f : static_cast<long double>(a.small());
-            long double y = b.is(Kind::bigint) ? (b.big->negative ? -INFINITY : INFINITY) : b.is(Kind::floating) ? b.f : static_cast<long double>(b.small());
+            long double x = a.is(Kind::bigint)     ? (a.big->negative ? -INFINITY : INFINITY)
+                            : a.is(Kind::floating) ? a.f
+                                                   : static_cast<long double>(a.small());
+            long double y = b.is(Kind::bigint)     ? (b.big->negative ? -INFINITY : INFINITY)
+                            : b.is(Kind::floating) ? b.f
+                                                   : static_cast<long double>(b.small());
             if (a.is(Kind::bigint) && std::isfinite(y)) x = to_double(rt, a);
             if (b.is(Kind::bigint) && std::isfinite(x)) y = to_double(rt, b);
             if (std::isnan(x) || std::isnan(y)) return false;

@@ -296,7 +296,8 @@ void StatementParser::statement() {
         return;
     }
     for (std::string_view other : {"include", "import", "from", "extends", "block", "autoescape"})
-        if (w == other) fail_at(Code::unsupported, Place{-1, tag.line, tag.column}, "template tag '", w, "' is not supported: a template stands alone");
+        if (w == other)
+            fail_at(Code::unsupported, Place{-1, tag.line, tag.column}, "template tag '", w, "' is not supported: a template stands alone");
     Message m;
     m << "Encountered unknown tag " << quoted{w} << ".";
     if (!open_.empty()) {

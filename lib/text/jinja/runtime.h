@@ -36,16 +36,16 @@ inline void put(String &s, std::string_view v) { s.append(v); }
 inline void put(String &s, const Str *v) { s.append(v->view()); }
 void put(String &s, int64_t v);
 }  // namespace detail
-[[noreturn]] void raise_text(TemplateFault fault, String &&text);
+[[noreturn]] void throw_text(TemplateFault fault, String &&text);
 template <class... P>
-[[noreturn, gnu::noinline, gnu::cold]] void raise(Rt &rt, TemplateFault fault, const P &...parts) {
+[[noreturn, gnu::noinline, gnu::cold]] void throw_fault(Rt &rt, TemplateFault fault, const P &...parts) {
     String s{Alloc<char>(rt.heap.memory(), MemTag::text)};
     (detail::put(s, parts), ...);
-    raise_text(fault, std::move(s));
+    throw_text(fault, std::move(s));
 }
 template <class... P>
 [[noreturn]] void type_error(Rt &rt, const P &...parts) {
-    raise(rt, TemplateFault::type, parts...);
+    throw_fault(rt, TemplateFault::type, parts...);
 }
 
 // ---- text ----

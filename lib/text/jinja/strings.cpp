@@ -297,7 +297,8 @@ void bind(Rt &rt, std::string_view function, std::string_view params, int requir
     }
     for (uint32_t i = 0; i < n; ++i) out[i] = Value{};
     if (args.n_pos > n)
-        type_error(rt, "TypeError: ", function, "() takes at most ", static_cast<int64_t>(n), " arguments (", static_cast<int64_t>(args.n_pos), " given)");
+        type_error(rt, "TypeError: ", function, "() takes at most ", static_cast<int64_t>(n), " arguments (",
+                   static_cast<int64_t>(args.n_pos), " given)");
     for (uint32_t i = 0; i < args.n_pos; ++i) out[i] = args.pos[i];
     if (args.n_kw && positional_only) type_error(rt, "TypeError: ", function, "() takes no keyword arguments");
     for (uint32_t k = 0; k < args.n_kw; ++k) {

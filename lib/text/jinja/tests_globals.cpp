@@ -20,13 +20,26 @@ struct TestRow {
     bool argument = false;
 };
 constexpr TestRow kTests[] = {
-    {"!=", Is::ne, true}, {"<", Is::lt, true}, {"<=", Is::le, true}, {"==", Is::eq, true}, {">", Is::gt, true}, {">=", Is::ge, true},
-    {"boolean", Is::boolean}, {"callable", Is::callable}, {"defined", Is::defined}, {"divisibleby", Is::divisibleby, true}, {"eq", Is::eq, true},
-    {"equalto", Is::eq, true}, {"escaped", Is::escaped}, {"even", Is::even}, {"false", Is::false_}, {"filter", Is::filter}, {"float", Is::floating},
-    {"ge", Is::ge, true}, {"greaterthan", Is::gt, true}, {"gt", Is::gt, true}, {"in", Is::in, true}, {"integer", Is::integer}, {"iterable", Is::iterable},
-    {"le", Is::le, true}, {"lessthan", Is::lt, true}, {"lower", Is::lower}, {"lt", Is::lt, true}, {"mapping", Is::mapping}, {"ne", Is::ne, true},
-    {"none", Is::none}, {"number", Is::number}, {"odd", Is::odd}, {"sameas", Is::sameas, true}, {"sequence", Is::sequence}, {"string", Is::string},
-    {"test", Is::test}, {"true", Is::true_}, {"undefined", Is::undefined}, {"upper", Is::upper},
+    {"!=", Is::ne, true},          {"<", Is::lt, true},
+    {"<=", Is::le, true},          {"==", Is::eq, true},
+    {">", Is::gt, true},           {">=", Is::ge, true},
+    {"boolean", Is::boolean},      {"callable", Is::callable},
+    {"defined", Is::defined},      {"divisibleby", Is::divisibleby, true},
+    {"eq", Is::eq, true},          {"equalto", Is::eq, true},
+    {"escaped", Is::escaped},      {"even", Is::even},
+    {"false", Is::false_},         {"filter", Is::filter},
+    {"float", Is::floating},       {"ge", Is::ge, true},
+    {"greaterthan", Is::gt, true}, {"gt", Is::gt, true},
+    {"in", Is::in, true},          {"integer", Is::integer},
+    {"iterable", Is::iterable},    {"le", Is::le, true},
+    {"lessthan", Is::lt, true},    {"lower", Is::lower},
+    {"lt", Is::lt, true},          {"mapping", Is::mapping},
+    {"ne", Is::ne, true},          {"none", Is::none},
+    {"number", Is::number},        {"odd", Is::odd},
+    {"sameas", Is::sameas, true},  {"sequence", Is::sequence},
+    {"string", Is::string},        {"test", Is::test},
+    {"true", Is::true_},           {"undefined", Is::undefined},
+    {"upper", Is::upper},
 };
 
 bool same(const Value &a, const Value &b) {
@@ -79,10 +92,14 @@ Value range_of(Rt &rt, const Args &args) {
     else r->start = a[0], r->stop = a[1], r->step = a[2];
     if (r->step == 0) type_error(rt, "ValueError: range() arg 3 must not be zero");
     unsigned __int128 span = 0;
-    if (r->step > 0 && r->stop > r->start) span = static_cast<unsigned __int128>(static_cast<__int128>(r->stop) - r->start + r->step - 1) / static_cast<uint64_t>(r->step);
-    if (r->step < 0 && r->stop < r->start) span = static_cast<unsigned __int128>(static_cast<__int128>(r->start) - r->stop - r->step - 1) / (0 - static_cast<uint64_t>(r->step));
+    if (r->step > 0 && r->stop > r->start)
+        span = static_cast<unsigned __int128>(static_cast<__int128>(r->stop) - r->start + r->step - 1) / static_cast<uint64_t>(r->step);
+    if (r->step < 0 && r->stop < r->start)
+        span =
+            static_cast<unsigned __int128>(static_cast<__int128>(r->start) - r->stop - r->step - 1) / (0 - static_cast<uint64_t>(r->step));
     if (span > rt.limits.template_range)
-        fail(Code::limit, "template makes a range of ", static_cast<uint64_t>(std::min<unsigned __int128>(span, UINT64_MAX)), " items, limit ", rt.limits.template_range);
+        fail(Code::limit, "template makes a range of ", static_cast<uint64_t>(std::min<unsigned __int128>(span, UINT64_MAX)),
+             " items, limit ", rt.limits.template_range);
     r->length = static_cast<int64_t>(span);
     Value v = Value::of(Kind::range);
     v.range = r;
@@ -113,7 +130,10 @@ bool apply_test(Rt &rt, int id, const Value &v, const Args &args) {
     rt.charge(1);
     Value a[1];
     static constexpr std::string_view kArgName[] = {"other", "num", "seq", "b"};
-    std::string_view name = row.id == Is::sameas ? kArgName[0] : row.id == Is::divisibleby ? kArgName[1] : row.id == Is::in ? kArgName[2] : kArgName[3];
+    std::string_view name = row.id == Is::sameas        ? kArgName[0]
+                            : row.id == Is::divisibleby ? kArgName[1]
+                            : row.id == Is::in          ? kArgName[2]
+                                                        : kArgName[3];
     bind(rt, row.name, row.argument ? name : std::string_view{}, row.argument, false, args, a);
     switch (row.id) {
         case Is::boolean: return v.is(Kind::boolean);
@@ -143,7 +163,8 @@ bool apply_test(Rt &rt, int id, const Value &v, const Args &args) {
         case Is::floating: return v.is(Kind::floating);
         case Is::integer: return v.is(Kind::integer) || v.is(Kind::bigint);
         case Is::iterable:
-            return v.is_string() || v.is_array() || v.is(Kind::dict) || v.is(Kind::range) || v.is(Kind::view) || v.is(Kind::iterator) || v.is_undefined() || v.is(Kind::loop);
+            return v.is_string() || v.is_array() || v.is(Kind::dict) || v.is(Kind::range) || v.is(Kind::view) || v.is(Kind::iterator) ||
+                   v.is_undefined() || v.is(Kind::loop);
         case Is::lower: return has_case(rt, v, "islower");
         case Is::upper: return has_case(rt, v, "isupper");
         case Is::mapping: return v.is(Kind::dict);
@@ -170,14 +191,14 @@ Value call_global(Rt &rt, int id, const Args &args) {
         case G::namespace_: return Value::of(dict_of(rt, args), Kind::space);
         case G::raise_exception:
             bind(rt, "raise_exception", "message", 1, false, args, a);
-            raise(rt, TemplateFault::raised, to_str(rt, a[0]));
+            throw_fault(rt, TemplateFault::raised, to_str(rt, a[0]));
         case G::strftime_now:
             bind(rt, "strftime_now", "format", 1, false, args, a);
             if (!a[0].is_string()) type_error(rt, "TypeError: strftime() argument 1 must be str, not ", type_name(a[0]));
             return str_value(format_time(rt, *a[0].s));
         case G::cycler: {
             if (args.n_kw) type_error(rt, "TypeError: cycler() takes no keyword arguments");
-            if (args.n_pos == 0) raise(rt, TemplateFault::type, "at least one item has to be provided");
+            if (args.n_pos == 0) throw_fault(rt, TemplateFault::type, "at least one item has to be provided");
             Cycler *c = rt.heap.make<Cycler>();
             c->items = new_list(rt, args.n_pos);
             for (uint32_t i = 0; i < args.n_pos; ++i) push(rt, c->items, args.pos[i]);

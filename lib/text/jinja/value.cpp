@@ -39,7 +39,7 @@ void detail::put(String &s, int64_t v) {
     s.append(m.view());
 }
 
-void raise_text(TemplateFault fault, String &&text) { throw Failure{fault, std::move(text)}; }
+void throw_text(TemplateFault fault, String &&text) { throw Failure{fault, std::move(text)}; }
 
 NativeDepth::NativeDepth(Rt &rt) : rt_(rt) {
     // Filters that call filters (map('map', ...)): each level is a C frame, so it has a small cap of its own.

@@ -109,7 +109,8 @@ Args Vm::gather(const CallSig &sig, const Value *base) {
     for (uint32_t i = 0; i < sig.n_kw; ++i) jinja::push(rt_, kw, args.kw[i]), jinja::push(rt_, names, str_value(args.kw_names[i]));
     if (sig.star) {
         const Value &s = *rest++;
-        if (!s.is(Kind::iterator) && !s.is_array() && !s.is_string() && !s.is(Kind::dict) && !s.is(Kind::view) && !s.is(Kind::range) && !s.is_undefined())
+        if (!s.is(Kind::iterator) && !s.is_array() && !s.is_string() && !s.is(Kind::dict) && !s.is(Kind::view) && !s.is(Kind::range) &&
+            !s.is_undefined())
             type_error(rt_, "TypeError: argument after * must be an iterable, not ", type_name(s));
         List *more = to_list(rt_, s);
         for (uint32_t i = 0; i < more->size; ++i) jinja::push(rt_, pos, more->data[i]);
@@ -333,7 +334,8 @@ bool Vm::prepare(const Value &obj, std::string_view attr) {
     if (attr == "length" || attr == "revindex" || attr == "revindex0") {
         if (l->length >= 0) return true;
         Kind k = l->iterable.kind;
-        if (!l->filter && (l->iterable.is_array() || k == Kind::string || k == Kind::dict || k == Kind::range || k == Kind::view || k == Kind::undefined)) {
+        if (!l->filter && (l->iterable.is_array() || k == Kind::string || k == Kind::dict || k == Kind::range || k == Kind::view ||
+                           k == Kind::undefined)) {
             l->length = length_of(rt_, l->iterable);
             return true;
         }
@@ -509,7 +511,7 @@ void Vm::step() {
             return;
         }
         case Op::unknown:
-            raise(rt_, TemplateFault::unknown_filter, in.x ? "No test named '" : "No filter named '", p_.names[in.y], "' found.");
+            throw_fault(rt_, TemplateFault::unknown_filter, in.x ? "No test named '" : "No filter named '", p_.names[in.y], "' found.");
         case Op::output: {
             Value v = pop();
             return output(v);
@@ -535,12 +537,12 @@ void Vm::step() {
             return unpack(v, static_cast<uint32_t>(in.a));
         }
         case Op::check_space:
-            if (!variable(in)->is(Kind::space)) raise(rt_, TemplateFault::type, "cannot assign attribute on non-namespace object");
+            if (!variable(in)->is(Kind::space)) throw_fault(rt_, TemplateFault::type, "cannot assign attribute on non-namespace object");
             return;
         case Op::set_space: {
             Value *space = variable(in);
             Value v = pop();
-            if (!space->is(Kind::space)) raise(rt_, TemplateFault::type, "cannot assign attribute on non-namespace object");
+            if (!space->is(Kind::space)) throw_fault(rt_, TemplateFault::type, "cannot assign attribute on non-namespace object");
             return dict_set(rt_, space->dict, p_.constants[in.y], v);
         }
         case Op::make_macro: {

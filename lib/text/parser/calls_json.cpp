@@ -11,7 +11,8 @@ namespace {
 constexpr size_t kLongName = 1024;
 bool space(char c) { return c == ' ' || (c >= 9 && c <= 13); }
 bool name_char(char c) {
-    return c == '_' || c == '-' || c == '.' || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || static_cast<unsigned char>(c) >= 0x80;
+    return c == '_' || c == '-' || c == '.' || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
+           static_cast<unsigned char>(c) >= 0x80;
 }
 }  // namespace
 

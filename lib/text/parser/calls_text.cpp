@@ -8,7 +8,8 @@ namespace inlay::text {
 namespace {
 bool space(char c) { return c == ' ' || (c >= 9 && c <= 13); }
 bool name_char(char c) {
-    return c == '_' || c == '-' || c == '.' || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || static_cast<unsigned char>(c) >= 0x80;
+    return c == '_' || c == '-' || c == '.' || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
+           static_cast<unsigned char>(c) >= 0x80;
 }
 std::string_view trimmed(std::string_view s) {
     while (!s.empty() && space(s.front())) s.remove_prefix(1);
@@ -82,7 +83,9 @@ bool ParserMachine::step_xml() {
             Match m = match(x.call_close, pos_);
             if (m == Match::partial) return false;
             if (m == Match::no) {
-                if (final_ && (pos_ == buf_.size() || x.parameter_open.starts_with(std::string_view(buf_).substr(pos_)) || x.call_close.starts_with(std::string_view(buf_).substr(pos_)))) return false;
+                if (final_ && (pos_ == buf_.size() || x.parameter_open.starts_with(std::string_view(buf_).substr(pos_)) ||
+                               x.call_close.starts_with(std::string_view(buf_).substr(pos_))))
+                    return false;
                 return break_call(outer), true;
             }
             pos_ += x.call_close.size();

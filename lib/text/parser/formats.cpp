@@ -14,14 +14,20 @@ constexpr Mark kHermes[] = {{"<tool_call>", "</tool_call>", Family::object}};
 constexpr Mark kQwenCoder[] = {{"<tool_call>", "</tool_call>", Family::xml}, {"<function=", "", Family::xml}};
 constexpr Mark kGlm[] = {{"<tool_call>", "", Family::xml}};
 constexpr Mark kLlama[] = {{"<|python_tag|>", "", Family::bare}};
-constexpr Mark kPythonic[] = {{"<|python_start|>", "<|python_end|>", Family::pythonic}, {"<|tool_call_start|>", "<|tool_call_end|>", Family::pythonic}};
+constexpr Mark kPythonic[] = {{"<|python_start|>", "<|python_end|>", Family::pythonic},
+                              {"<|tool_call_start|>", "<|tool_call_end|>", Family::pythonic}};
 constexpr Mark kMistral[] = {{"[TOOL_CALLS]", "", Family::mistral}};
-constexpr Mark kDeepseek[] = {{"<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", Family::section}, {"<｜tool▁call▁begin｜>", "<｜tool▁calls▁end｜>", Family::one_call}};
+constexpr Mark kDeepseek[] = {{"<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", Family::section},
+                              {"<｜tool▁call▁begin｜>", "<｜tool▁calls▁end｜>", Family::one_call}};
 constexpr Mark kDsml[] = {{"<｜DSML｜function_calls>", "</｜DSML｜function_calls>", Family::xml_list},
                           {"<｜DSML｜tool_calls>", "</｜DSML｜tool_calls>", Family::xml_list}};
 constexpr Mark kDeepseekAll[] = {kDeepseek[0], kDeepseek[1], kDsml[0], kDsml[1]};
-constexpr Mark kGranite[] = {{"<|tool_call|>", "", Family::array}, {"<tool_call>", "</tool_call>", Family::object}, {"<response>", "", Family::drop}, {"</response>", "", Family::drop}};
-constexpr Mark kKimi[] = {{"<|tool_calls_section_begin|>", "<|tool_calls_section_end|>", Family::section}, {"<|tool_call_begin|>", "<|tool_calls_section_end|>", Family::one_call}};
+constexpr Mark kGranite[] = {{"<|tool_call|>", "", Family::array},
+                             {"<tool_call>", "</tool_call>", Family::object},
+                             {"<response>", "", Family::drop},
+                             {"</response>", "", Family::drop}};
+constexpr Mark kKimi[] = {{"<|tool_calls_section_begin|>", "<|tool_calls_section_end|>", Family::section},
+                          {"<|tool_call_begin|>", "<|tool_calls_section_end|>", Family::one_call}};
 
 constexpr SectionStyle kDeepseekV3{"<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>", Fence::yes, false};
 constexpr SectionStyle kDeepseekV31{"<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>", Fence::no, false};
@@ -30,7 +36,8 @@ constexpr SectionStyle kKimiCalls{"<|tool_call_begin|>", "<|tool_call_argument_b
 
 constexpr XmlStyle kQwenTags{"<function=", ">", "<parameter=", ">", "", "</parameter>", "</function>", true, false};
 constexpr XmlStyle kGlmTags{"", "\n", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>", "</tool_call>", false, false};
-constexpr XmlStyle kDsmlTags{"<｜DSML｜invoke name=\"", "\">", "<｜DSML｜parameter name=\"", ">", "", "</｜DSML｜parameter>", "</｜DSML｜invoke>", false, true};
+constexpr XmlStyle kDsmlTags{
+    "<｜DSML｜invoke name=\"", "\">", "<｜DSML｜parameter name=\"", ">", "", "</｜DSML｜parameter>", "</｜DSML｜invoke>", false, true};
 
 const ToolFormat kFormats[] = {
     {"hermes", kThink, kThinkEnd, kHermes},

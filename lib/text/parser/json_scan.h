@@ -23,12 +23,27 @@ public:
     bool at_value() const { return expect_ == Expect::value || expect_ == Expect::value_or_close; }
 
 private:
-    enum class Expect : uint8_t { value, value_or_close, key, key_or_close, colon, comma_or_close, string, escape, hex, number, literal, end, broken };
+    enum class Expect : uint8_t {
+        value,
+        value_or_close,
+        key,
+        key_or_close,
+        colon,
+        comma_or_close,
+        string,
+        escape,
+        hex,
+        number,
+        literal,
+        end,
+        broken
+    };
     enum class Number : uint8_t { minus, zero, digits, dot, fraction, e, e_sign, exponent };
     State byte(char c);
     bool number_byte(char c);
     bool number_complete() const {
-        return expect_ == Expect::number && (number_ == Number::zero || number_ == Number::digits || number_ == Number::fraction || number_ == Number::exponent);
+        return expect_ == Expect::number &&
+               (number_ == Number::zero || number_ == Number::digits || number_ == Number::fraction || number_ == Number::exponent);
     }
     void value_done() { expect_ = closers_.empty() ? Expect::end : Expect::comma_or_close; }
     static constexpr size_t kMaxDepth = 256;

@@ -161,7 +161,8 @@ bool Reader::scalar() {
     if (c == '"' || c == '\'') return string(false, false);
     if ((c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.') return number();
     std::string_view w = name();
-    if ((w == "r" || w == "R" || w == "u" || w == "b" || w == "f") && i_ < s_.size() && (s_[i_] == '"' || s_[i_] == '\'')) return string((w[0] | 32) == 'r', false);
+    if ((w == "r" || w == "R" || w == "u" || w == "b" || w == "f") && i_ < s_.size() && (s_[i_] == '"' || s_[i_] == '\''))
+        return string((w[0] | 32) == 'r', false);
     if (w == "True" || w == "true") out_ += "true";
     else if (w == "False" || w == "false") out_ += "false";
     else if (w == "None" || w == "null") out_ += "null";

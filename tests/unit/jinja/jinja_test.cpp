@@ -237,12 +237,15 @@ TEST_CASE("J-05 memory is capped") {
     CHECK(render("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}").code == Code::limit);
     CHECK(render("{% for i in range(20) %}{{ 'a' * 1000000 }}{% endfor %}").code == Code::limit);
     // Appending is linear: a long conversation gathered in a namespace fits.
-    CHECK(render("{% set ns = namespace(s='') %}{% for i in range(20000) %}{% set ns.s = ns.s + 'some text here ' %}{% endfor %}{{ ns.s | length }}").text == "300000");
+    CHECK(render("{% set ns = namespace(s='') %}{% for i in range(20000) %}{% set ns.s = ns.s + 'some text here ' %}{% endfor %}{{ ns.s | "
+                 "length }}")
+              .text == "300000");
 }
 
 TEST_CASE("J-08 no host object is in reach") {
-    for (const char *t : {"{{ ''.__class__.__mro__ }}", "{{ lipsum.__globals__['os'] }}", "{{ (x | attr('__class__')).y }}", "{{ [].__class__.__base__ }}",
-                          "{{ '{0.__class__.__mro__}'.format('') }}", "{{ self.__init__.__globals__ }}", "{{ cycler.__init__.__globals__ }}"}) {
+    for (const char *t :
+         {"{{ ''.__class__.__mro__ }}", "{{ lipsum.__globals__['os'] }}", "{{ (x | attr('__class__')).y }}", "{{ [].__class__.__base__ }}",
+          "{{ '{0.__class__.__mro__}'.format('') }}", "{{ self.__init__.__globals__ }}", "{{ cycler.__init__.__globals__ }}"}) {
         Result r = render(t);
         INFO(t);
         CHECK((r.fault == TemplateFault::security || r.fault == TemplateFault::undefined));
@@ -320,9 +323,15 @@ TEST_CASE("values nested by the template do not deepen the C stack") {
     std::string wrap = "{% set ns = namespace(x=[]) %}{% for i in range(50000) %}{% set ns.x = [ns.x] %}{% endfor %}";
     CHECK(render(wrap + "{{ ns.x }}").fault == TemplateFault::type);
     CHECK(render(wrap + "{{ ns.x | tojson }}").fault == TemplateFault::type);
-    CHECK(render(wrap + "{% set y = namespace(x=[]) %}{% for i in range(50000) %}{% set y.x = [y.x] %}{% endfor %}{{ ns.x == y.x }}").fault == TemplateFault::type);
-    CHECK(render("{% set ns = namespace(x=['a']) %}{% for i in range(5000) %}{% set ns.x = ns.x | map('upper') %}{% endfor %}{{ ns.x | list }}").text == "['A']");
-    CHECK(render("{% set ns = namespace(x=(1,)) %}{% for i in range(50000) %}{% set ns.x = (ns.x,) %}{% endfor %}{{ {ns.x: 1} | length }}").text == "1");
+    CHECK(
+        render(wrap + "{% set y = namespace(x=[]) %}{% for i in range(50000) %}{% set y.x = [y.x] %}{% endfor %}{{ ns.x == y.x }}").fault ==
+        TemplateFault::type);
+    CHECK(
+        render(
+            "{% set ns = namespace(x=['a']) %}{% for i in range(5000) %}{% set ns.x = ns.x | map('upper') %}{% endfor %}{{ ns.x | list }}")
+            .text == "['A']");
+    CHECK(render("{% set ns = namespace(x=(1,)) %}{% for i in range(50000) %}{% set ns.x = (ns.x,) %}{% endfor %}{{ {ns.x: 1} | length }}")
+              .text == "1");
 }
 
 TEST_CASE("one program renders in many threads") {

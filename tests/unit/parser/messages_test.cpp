@@ -28,7 +28,10 @@ Rendered render(const Template &t, std::string_view messages, bool tools) {
     Memory m;
     io::JsonDocument doc = io::JsonDocument::parse(m, messages, {});
     io::JsonDocument tool_doc = io::JsonDocument::parse(
-        m, R"([{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object","properties":{"city":{"type":"string","description":"c"}},"required":["city"]}}}])", {});
+        m,
+        R"([{"type":"function","function":{"name":"f","description":"d",)"
+        R"("parameters":{"type":"object","properties":{"city":{"type":"string","description":"c"}},"required":["city"]}}}])",
+        {});
     io::JsonDocument extra = io::JsonDocument::parse(m, R"([true,"<s>","</s>"])", {});
     std::vector<text::TemplateVariable> v = {{"messages", &doc.root()}, {"tools", tools ? &tool_doc.root() : nullptr}, {"documents"},
                                              {"add_generation_prompt", &extra.root().items()[0]}, {"bos_token", &extra.root().items()[1], true},
@@ -70,10 +73,14 @@ TEST_CASE("what small templates can take is found out") {
     f = probe("{% for m in messages %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endfor %}");
     CHECK(f.make_parts);
     CHECK(!f.join_parts);
-    f = probe("{% for m in messages %}{{ m.content or '' }}{% for c in m.tool_calls or [] %}{{ c.function.arguments | tojson }}{% endfor %}{% endfor %}");
+    f = probe(
+        "{% for m in messages %}{{ m.content or '' }}{% for c in m.tool_calls or [] %}{{ c.function.arguments | tojson }}{% endfor %}{% "
+        "endfor %}");
     CHECK(f.parse_arguments);
     CHECK(!f.empty_null);
-    f = probe("{% for m in messages %}{{ m.content or '' }}{% for c in m.tool_calls or [] %}{{ '(' + c.function.arguments + ')' }}{% endfor %}{% endfor %}");
+    f = probe(
+        "{% for m in messages %}{{ m.content or '' }}{% for c in m.tool_calls or [] %}{{ '(' + c.function.arguments + ')' }}{% endfor %}{% "
+        "endfor %}");
     CHECK(f.print_arguments);
     CHECK(!f.parse_arguments);
     f = probe("{{ raise_exception('no') }}");
@@ -105,15 +112,24 @@ TEST_CASE("built-in templates render a conversation") {
         INFO(name);
         REQUIRE(!text::builtin_template(name).empty());
         Template t = Template::parse(m, text::builtin_template(name));
-        Rendered r = render(t, R"([{"role":"system","content":"Sys."},{"role":"user","content":"Hi"},{"role":"assistant","content":null},{"role":"user","content":"Bye"}])", false);
+        Rendered r = render(
+            t,
+            R"([{"role":"system","content":"Sys."},{"role":"user","content":"Hi"},{"role":"assistant","content":null},{"role":"user","content":"Bye"}])",
+            false);
         CHECK(r.ok);
         CHECK(r.text.find("Bye") != std::string::npos);
         CHECK(r.text.find("None") == std::string::npos);
     }
-    auto shown = [&](const char *name) { return render(Template::parse(m, text::builtin_template(name)), R"([{"role":"system","content":"S"},{"role":"user","content":"U"}])", false).text; };
+    auto shown = [&](const char *name) {
+        return render(Template::parse(m, text::builtin_template(name)),
+                      R"([{"role":"system","content":"S"},{"role":"user","content":"U"}])", false)
+            .text;
+    };
     CHECK(shown("chatml") == "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\n");
     CHECK(shown("llama2") == "<s>[INST] <<SYS>>\nS\n<</SYS>>\n\nU [/INST]");
-    CHECK(shown("llama3") == "<s><|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nU<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n");
+    CHECK(shown("llama3") ==
+          "<s><|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nU<|eot_id|><|start_"
+          "header_id|>assistant<|end_header_id|>\n\n");
     CHECK(shown("mistral") == "<s>[INST] S\n\nU [/INST]");
     CHECK(shown("gemma") == "<s><start_of_turn>user\nS\n\nU<end_of_turn>\n<start_of_turn>model\n");
     CHECK(shown("phi3") == "<|system|>\nS<|end|>\n<|user|>\nU<|end|>\n<|assistant|>\n");
@@ -140,7 +156,8 @@ TEST_CASE("fitted conversations render as the form that the published template k
         ++n;
         // Text and parts: where one of them is taken, both are after fitting.
         Rendered plain = render(t, kText, false), parts = render(t, kParts, false);
-        bool takes = (plain.ok && plain.text.find("Hello there") != std::string::npos) || (parts.ok && parts.text.find("Hello there") != std::string::npos);
+        bool takes = (plain.ok && plain.text.find("Hello there") != std::string::npos) ||
+                     (parts.ok && parts.text.find("Hello there") != std::string::npos);
         if (takes) {
             Rendered a = render(t, fit(t, how, kText), false), b = render(t, fit(t, how, kParts), false);
             CHECK(a.ok);
@@ -165,5 +182,6 @@ TEST_CASE("fitted conversations render as the form that the published template k
             }
     }
     CHECK(n > 100);
-    MESSAGE(n << " templates; as they come they fail or differ on text parts " << parts_fail << ", string arguments " << arguments_fail << ", null content " << null_fail);
+    MESSAGE(n << " templates; as they come they fail or differ on text parts " << parts_fail << ", string arguments " << arguments_fail
+              << ", null content " << null_fail);
 }

@@ -31,7 +31,8 @@ std::string canonical(const io::Json &j) {
     switch (j.kind()) {
         case io::JsonKind::null: return "null";
         case io::JsonKind::boolean: return j.boolean() ? "true" : "false";
-        case io::JsonKind::number: return j.integer() ? std::to_string(*j.integer()) : std::to_string(j.number()) + "f" + std::to_string(j.number() * 1e9);
+        case io::JsonKind::number:
+            return j.integer() ? std::to_string(*j.integer()) : std::to_string(j.number()) + "f" + std::to_string(j.number() * 1e9);
         case io::JsonKind::string: io::append_json_string(s, j.string()); return std::string(s);
         case io::JsonKind::array: {
             std::string r = "[";
@@ -74,7 +75,8 @@ bool whole_utf8(std::string_view s) {
 }
 
 // Everything a stream gave, in one text; built from the events and held against the result.
-std::string run(const text::ToolFormat *format, const io::Json *tools, bool reasoning, const std::vector<std::string_view> &pieces, bool utf8 = true) {
+std::string run(const text::ToolFormat *format, const io::Json *tools, bool reasoning, const std::vector<std::string_view> &pieces,
+                bool utf8 = true) {
     Memory m;
     std::string content, thought, calls, bad, name, id, arguments;
     std::string out;
@@ -105,7 +107,8 @@ std::string run(const text::ToolFormat *format, const io::Json *tools, bool reas
         p.finish();
         drain();
         const text::ParsedText &r = p.result();
-        if (r.content != std::string_view(content) || r.reasoning != std::string_view(thought) || r.calls.size() != finished) out += " RESULT DIFFERS";
+        if (r.content != std::string_view(content) || r.reasoning != std::string_view(thought) || r.calls.size() != finished)
+            out += " RESULT DIFFERS";
         out += "content[" + content + "] reasoning[" + thought + "]" + calls + bad + (r.complete ? "" : " INCOMPLETE");
         if (r.has_open_call) {
             out += " open " + (r.open_has_name ? std::string(r.open_name) : "null");
@@ -120,7 +123,8 @@ std::string expected(const io::Json &e, bool with_ids) {
     std::string s = "content[" + std::string(e.find("content")->string()) + "] reasoning[" + std::string(e.find("reasoning")->string()) + "]";
     for (const io::Json &c : e.find("tool_calls")->items()) {
         const io::Json *id = c.find("id");
-        s += " call " + std::string(c.find("name")->string()) + "(" + (id && with_ids ? std::string(id->string()) : "") + ") " + canonical(*c.find("arguments"));
+        s += " call " + std::string(c.find("name")->string()) + "(" + (id && with_ids ? std::string(id->string()) : "") + ") " +
+             canonical(*c.find("arguments"));
     }
     if (const io::Json *bad = e.find("malformed"))
         for (const io::Json &b : bad->items()) s += " bad[" + std::string(b.string()) + "]";
@@ -190,10 +194,13 @@ TEST_CASE("samples of the shared data") {
 
 TEST_CASE("hostile streams stay linear, byte by byte") {
     Memory m;
-    const char *formats[] = {"hermes", "qwen3_coder", "llama3_json", "pythonic", "mistral", "deepseek_v3", "deepseek_v31", "deepseek_dsml", "granite", "glm", "kimi_k2", "harmony", "json", "think"};
+    const char *formats[] = {"hermes",        "qwen3_coder", "llama3_json", "pythonic", "mistral", "deepseek_v3", "deepseek_v31",
+                             "deepseek_dsml", "granite",     "glm",         "kimi_k2",  "harmony", "json",        "think"};
     std::vector<std::string> streams;
-    for (const char *head : {"", "<tool_call>", "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": \"", "[TOOL_CALLS]f[ARGS]", "<think>", "<|channel|>analysis<|message|>", "<|channel|>",
-                             "<|tool_call|>[", "[f(a=", "<tool_call><function=f>", "<tool_call>f<arg_key>", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f", "<｜DSML｜function_calls>", "{\"name\": \"f\", "})
+    for (const char *head :
+         {"", "<tool_call>", "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": \"", "[TOOL_CALLS]f[ARGS]", "<think>",
+          "<|channel|>analysis<|message|>", "<|channel|>", "<|tool_call|>[", "[f(a=", "<tool_call><function=f>", "<tool_call>f<arg_key>",
+          "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f", "<｜DSML｜function_calls>", "{\"name\": \"f\", "})
         for (const char *rest : {" ", "<", "[", "a", "{", "\"", "</", "<tool_call>", "\\", "\n", "\xf0"}) {
             std::string s = head;
             while (s.size() < 8000) s += rest;
@@ -226,7 +233,8 @@ TEST_CASE("one name for whatever DeepSeek writes") {
         io::JsonDocument doc = io::JsonDocument::parse(m, line, {});
         const io::Json *start = doc.root().find("starts_in_reasoning");
         INFO(doc.root().find("id")->string());
-        CHECK(run(text::find_tool_format("deepseek"), nullptr, start && start->boolean(), {doc.root().find("text")->string()}) == expected(*doc.root().find("expect"), true));
+        CHECK(run(text::find_tool_format("deepseek"), nullptr, start && start->boolean(), {doc.root().find("text")->string()}) ==
+              expected(*doc.root().find("expect"), true));
     }
 }
 
