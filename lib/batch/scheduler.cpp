@@ -107,6 +107,11 @@ void Scheduler::preempt(Sequence &s) {
     insert_sorted(waiting_, &s);
 }
 
+bool Scheduler::starved() const noexcept {
+    bool held = std::any_of(running_.begin(), running_.end(), [](const Sequence *s) { return s->phase == Phase::held; });
+    return !held && (!running_.empty() || std::any_of(waiting_.begin(), waiting_.end(), [](const Sequence *s) { return !s->parked; }));
+}
+
 void Scheduler::begin(StepPlan &p) {
     ++step_;
     for (Sequence *s : p.preempt) preempt(*s);

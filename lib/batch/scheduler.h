@@ -59,6 +59,8 @@ public:
     void drop_window(Sequence &s, int32_t window) noexcept { cache_.drop_before(s.table, s.table.n_tokens - window); }
 
     void plan(StepPlan &out) const;
+    // After an empty plan: somebody wants to run and only blocks that are held from outside stand in the way.
+    bool starved() const noexcept;
     void begin(StepPlan &p);
     // `accepted` of a part's drafts are already in seq.tokens; only their KV stays.
     void commit(const Part &p, int32_t accepted) noexcept;

@@ -171,6 +171,8 @@ bool EngineImpl::prepare() {
         absorb();
         sched_.plan(plan_);
         if (plan_.empty()) {
+            if (sched_.starved())
+                fail(Code::limit, "requests wait for KV blocks that unfinished scores hold: ", cache_.pool().n_free(), " of ", cache_.pool().n_blocks(), " are free");
             return false;
         }
         stage_ = Stage::begun;

@@ -538,6 +538,26 @@ TEST_CASE("scores: the same rows whatever the chunk, also while requests run") {
     }
 }
 
+TEST_CASE("a score that holds the cache is named, not waited for in silence") {
+    FakeOptions o;
+    o.n_blocks = 4;
+    Rig rig({}, o);
+    auto s = rig.engine->score(std::vector<int32_t>(60, 3), 0);
+    ScoreRow row;
+    CHECK(s->next(row, nullptr));
+    auto r = rig.submit(Ask{{1, 2, 3}, 10});
+    std::string text;
+    try {
+        rig.engine->step(0);
+    } catch (const Error &e) { text = e.text(); }
+    CHECK(text == "requests wait for KV blocks that unfinished scores hold: 0 of 4 are free");
+    s.reset();
+    while (rig.engine->step(0) != Code::done) {}
+    Answer got;
+    CHECK(Rig::take(*r, got));
+    CHECK(got.ids.size() == 10);
+}
+
 TEST_CASE("embeddings: pooling, cut, normalise, dimensions; encoders in one pass") {
     for (bool causal : {true, false}) {
         FakeOptions o;
