@@ -218,6 +218,7 @@ bool Forward::State::run_slices(uint64_t deadline_ns, bool &fresh) {
 
 bool Forward::State::run(uint64_t deadline_ns) {
     bool fresh = true;
+    bounded = deadline_ns != 0;
     while (phase != Phase::idle) {
         if (!prepared) {
             n_slices = n_done = 0;

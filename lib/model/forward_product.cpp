@@ -8,9 +8,7 @@ namespace inlay::model {
 
 namespace {
 
-// A slice should take about 0.25 ms, the grain at which a step can stop. With 100-200 G multiply-adds a second on one
-// core that is 32 M of them in a large batch; one token streams weights at 16-32 GB/s, 4-8 MB.
-constexpr int64_t kSliceWork = 24 << 20;
+// One token streams weights at 16-32 GB/s, so 4 MiB are about a slice's time.
 constexpr int64_t kSliceBytes = 4 << 20;
 // Tokens a tile: rounded activations of 128 x 4096 are 512 KiB, what an L2 cache holds beside the panels' stream.
 constexpr int64_t kTokenTile = 128;
@@ -30,7 +28,9 @@ Tiles Forward::State::make_tiles(const Linear &l, int64_t n_tokens) const noexce
     for (int32_t p = 0; p < l.n_parts; ++p) {
         const tensor::PackedMatrix &m = weights.matrix(l.parts[p].matrix);
         const int64_t work = kernels::kPanelRows * m.cols() * t.token_step;
-        int64_t step = std::min(kSliceWork / work, kSliceBytes / m.panel_bytes());
+        // Float products run at a third of the integer ones' speed.
+        const int64_t most = tensor::act_kind(m.dtype()) == tensor::ActKind::q8 ? kSliceWork : kSliceWork / 3;
+        int64_t step = std::min(most / work, kSliceBytes / m.panel_bytes());
         step = std::clamp<int64_t>(std::min(step, panels / wanted), 1, m.n_panels());
         t.part[p] = {m.n_panels(), step, (m.n_panels() + step - 1) / step};
         t.total += t.part[p].count * t.token_tiles;

@@ -302,7 +302,8 @@ void Forward::State::attention_plan() {
     shape.causal = config.causal;
     shape.sinks = weights.f32(layer_weights().sinks);
     plan.build(k, shape, store->view(own_store ? 0 : layer - weights.range().begin), {qkv.row(0), attn.row(0), qkv.ld, attn.ld}, attn_seqs,
-               executor.width());
+               executor.width(),
+               bounded ? kSliceWork / 4 : 0);  // f32: a quarter of an integer product's speed
 }
 
 void Forward::State::head_slice(int64_t i, int worker) noexcept {

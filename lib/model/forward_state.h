@@ -38,6 +38,10 @@ enum class Phase : uint8_t {
     head,         // product, scale, softcap
 };
 
+// A slice should take about 0.25 ms, the grain at which a step can stop. With 100-200 G multiply-adds a second of integer
+// products on one core that is 24 M of them in a large batch.
+inline constexpr int64_t kSliceWork = 24 << 20;
+
 // A product cut into tiles of panels x tokens.
 struct Tiles {
     struct Part {
@@ -75,6 +79,7 @@ struct Forward::State {
     Phase phase = Phase::idle;
     int32_t layer = 0;
     bool prepared = false;
+    bool bounded = false;  // by a deadline: slices are kept short at some cost
     int64_t n_slices = 0, n_done = 0;
     Vector<uint8_t> done;  // [slices] of a phase that was paused
     Vector<int32_t> pending;

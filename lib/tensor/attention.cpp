@@ -114,7 +114,7 @@ AttnPlan::Part AttnPlan::part(const Rows &r, int64_t chunk) const noexcept {
 }
 
 void AttnPlan::build(const kernels::KernelTable &table, const AttnShape &shape, const KvView &kv, const AttnBuffers &io,
-                     std::span<const AttnSeq> seqs, int width) {
+                     std::span<const AttnSeq> seqs, int width, int64_t max_work) {
     require(shape.n_kv_head > 0 && shape.n_head % shape.n_kv_head == 0, "attention of ", shape.n_head, " heads over ", shape.n_kv_head);
     table_ = &table;
     shape_ = shape;
@@ -128,6 +128,12 @@ void AttnPlan::build(const kernels::KernelTable &table, const AttnShape &shape, 
     }
     group_ = shape.n_head / shape.n_kv_head;
     tile_tokens_ = std::max<int64_t>(1, kTileRows / group_);
+    if (max_work > 0) {
+        int64_t keys = 1;
+        for (const AttnSeq &s : seqs)
+            if (s.n_rows > 0) keys = std::max(keys, seen(s, s.n_rows - 1).hi - seen(s, s.n_rows - 1).lo);
+        tile_tokens_ = std::clamp<int64_t>(max_work / (keys * group_ * (shape.k_dim + shape.v_dim)), 1, tile_tokens_);
+    }
     max_rows_ = tile_tokens_ * group_;
     v_pad_ = kernels::v_stride(kv.type, shape.v_dim);
 

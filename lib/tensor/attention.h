@@ -53,10 +53,12 @@ public:
     explicit AttnPlan(Memory &m);
     ~AttnPlan();
 
+    // `max_work` > 0: no task does many more multiply-adds than that, for callers that stop between tasks; the price is
+    // that fewer rows share a key.
     // `width` = workers that will run tasks. `seqs` are copied, what they point to must live until the tasks are done.
     // Throws what Memory throws; INTERNAL for shapes that cannot be.
     void build(const kernels::KernelTable &table, const AttnShape &shape, const KvView &kv, const AttnBuffers &io,
-               std::span<const AttnSeq> seqs, int width);
+               std::span<const AttnSeq> seqs, int width, int64_t max_work = 0);
 
     int64_t n_tasks() const noexcept { return n_tasks_; }
     // Tasks do not wait for each other; no two run at once with one `worker`. The last part of a row that is split over
