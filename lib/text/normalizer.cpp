@@ -201,6 +201,7 @@ bool Normalizer::changes(const NormStep &step, std::string_view in, bool first) 
             if (in.empty() || (step.only_first && !first)) return false;
             return !(in.starts_with(step.to) || (!step.from.empty() && in.starts_with(step.from)));
         case Kind::suffix_blank: return !in.empty();
+        case Kind::strip_blank_end: return in.ends_with(step.from);
         case Kind::fix_utf8: {
             bool bad = false;
             each(in, [&](char32_t cp, std::string_view, uint32_t) { bad = bad || cp == kBadByte; });
@@ -240,6 +241,12 @@ std::string_view Normalizer::apply(EncodeScratch &s, NormBuffers &b, std::string
             case Kind::strip_left: case Kind::strip_right: {
                 std::string_view rest = strip(text, step.kind == Kind::strip_left, step.kind == Kind::strip_right);
                 out.copy(rest, static_cast<uint32_t>(rest.data() - text.data()));
+                break;
+            }
+            case Kind::strip_blank_end: {
+                std::string_view rest = text;
+                while (rest.ends_with(step.from)) rest.remove_suffix(step.from.size());
+                out.copy(rest, 0);
                 break;
             }
             case Kind::squeeze_blanks: squeeze(step, text, out); break;

@@ -26,6 +26,7 @@ struct NormStep {
         suffix_blank,    // `to` behind, SentencePiece's treat_whitespace_as_suffix
         strip_left, strip_right,
         squeeze_blanks,  // blanks in a row become one, none at the ends (remove_extra_whitespaces)
+        strip_blank_end, // every `from` at the end goes
         bert_clean,      // drops controls, white space becomes a blank
         bert_cjk,        // blanks around ideographs
         charsmap,        // SentencePiece's way: the longest known sequence at each place, user-defined pieces left alone

@@ -3,6 +3,8 @@
 // that one thread's encoding reuses. Models are immutable; all that changes lies in the scratch.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <string_view>
 
@@ -22,23 +24,25 @@ struct Piece {
 class WordCache {
 public:
     explicit WordCache(Memory &m) : entries_(Alloc<Entry>(m, MemTag::scratch)) {}
-    // Belongs to one tokenizer at a time: `owner` is its unique number.
-    void open(uint64_t owner) {
-        if (owner == owner_ && !entries_.empty()) return;
-        entries_.assign(kEntries, Entry{});
+    // Belongs to one tokenizer at a time: `owner` is its unique number. As many entries as a text of `bytes` may use.
+    void open(uint64_t owner, size_t bytes) {
+        size_t entries = std::bit_ceil(std::clamp(bytes / 8, kFewest, kMost));
+        if (owner == owner_ && entries_.size() >= entries) return;
+        entries_.assign(std::max(entries, entries_.size()), Entry{});
+        mask_ = entries_.size() - 1;
         owner_ = owner;
     }
     static constexpr size_t max_bytes = 20, max_pieces = 6;
 
     bool get(std::string_view word, uint64_t h, Vector<Piece> &out) const {
-        const Entry &e = entries_[h & (kEntries - 1)];
+        const Entry &e = entries_[h & mask_];
         if (e.hash != h || e.size != word.size() || std::char_traits<char>::compare(e.key, word.data(), word.size()) != 0) return false;
         for (int i = 0; i < e.n; ++i) out.push_back({e.ids[i], e.bytes[i]});
         return true;
     }
     void put(std::string_view word, uint64_t h, const Piece *pieces, size_t n) {
         if (word.size() > max_bytes || n > max_pieces || n == 0) return;
-        Entry &e = entries_[h & (kEntries - 1)];
+        Entry &e = entries_[h & mask_];
         e.hash = h;
         e.size = static_cast<uint8_t>(word.size());
         e.n = static_cast<uint8_t>(n);
@@ -57,9 +61,11 @@ private:
         uint8_t bytes[max_pieces] = {};
         int32_t ids[max_pieces] = {};
     };
-    static constexpr size_t kEntries = 8192;  // 512 KiB: covers what English prose repeats, and fits a core's L2
+    // Up to 2 MiB, which covers what megabytes of prose repeat and stays near a core's L2.
+    static constexpr size_t kFewest = 64, kMost = 32768;
     Vector<Entry> entries_;
     uint64_t owner_ = 0;
+    size_t mask_ = 0;
 };
 
 // A symbol of the merging models: a stretch of the word, linked to its neighbours.

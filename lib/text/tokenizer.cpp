@@ -129,7 +129,7 @@ void Tokenizer::split_added(const Matcher &matcher, std::string_view text, std::
 
 void Tokenizer::encode(EncodeScratch &s, std::string_view text, const EncodeOptions &options, Vector<int32_t> &ids, Vector<uint32_t> *begins) const {
     if (text.size() > text_limit_) fail(Code::limit, "text has ", text.size(), " bytes, limit ", text_limit_);
-    s.cache.open(identity_);
+    s.cache.open(identity_, text.size());
     // With segments, only raw text can be told apart: control tokens of the normalised kind are left alone.
     Run run{s, ids, begins, options.parse_special && options.segments.empty()};
     size_t before = ids.size();

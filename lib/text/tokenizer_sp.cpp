@@ -181,8 +181,10 @@ Owned<Tokenizer> tokenizer_from_sp(Memory &m, std::string_view file, const io::J
         n.add(Kind::fix_utf8);
     }
     if (spec.squeeze) n.add(Kind::squeeze_blanks, " ");
-    if (spec.dummy_prefix) spec.suffix ? n.add(Kind::suffix_blank, "", " ") : n.add(Kind::prepend, "", " ");
+    if (spec.dummy_prefix && !spec.suffix) n.add(Kind::prepend, "", " ");
     n.add(Kind::replace, " ", kBlank);
+    if (spec.squeeze) n.add(Kind::strip_blank_end, kBlank);  // of U+2581 in the text too
+    if (spec.dummy_prefix && spec.suffix) n.add(Kind::suffix_blank, "", kBlank);
 
     for (int32_t i = 0; i < v.size(); ++i)
         if (v.type(i) == TokenType::control || v.type(i) == TokenType::unknown) b.add_added(i, {});
