@@ -162,12 +162,13 @@ void BpeModel::encode(EncodeScratch &s, std::string_view word, Vector<Piece> &ou
             return;
         }
     }
-    s.symbols.clear();
-    if (options_.byte_level) start_bytes(s, word);
-    else start_chars(s, word);
+    auto start = [&] {
+        s.symbols.clear();
+        if (options_.byte_level) start_bytes(s, word);
+        else start_chars(s, word);
+    };
+    merge_symbols(s, start, [this](const Symbol &a, const Symbol &b) { return find(a.id, b.id); });
     if (s.symbols.empty()) return;
-    s.symbols.back().next = kNoSymbol;
-    merge_symbols(s, [this](const Symbol &a, const Symbol &b) { return find(a.id, b.id); });
     for (uint32_t i = 0; i != kNoSymbol; i = s.symbols[i].next) out.push_back({s.symbols[i].id, s.symbols[i].end - s.symbols[i].begin});
 }
 

@@ -3,13 +3,14 @@
 #include "text/spm.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "text/unicode/unicode.h"
 
 namespace inlay::text {
 
 SpmModel::SpmModel(Memory &m, const Vocab &vocab, const SpmOptions &options)
-    : vocab_(vocab), options_(options), rank_(static_cast<size_t>(vocab.size()), kNoRank, Alloc<uint32_t>(m, MemTag::text)), user_defined_(m) {
+    : vocab_(vocab), options_(options), table_(Alloc<Entry>(m, MemTag::text)), seed_(process_seed()), user_defined_(m) {
     Vector<float> scores{Alloc<float>(m)};
     String escaped{Alloc<char>(m)};
     auto mergeable = [&](int32_t id) {
@@ -18,6 +19,8 @@ SpmModel::SpmModel(Memory &m, const Vocab &vocab, const SpmOptions &options)
     };
     for (int32_t id = 0; id < vocab.size(); ++id)
         if (mergeable(id)) scores.push_back(vocab.score(id));
+    table_.assign(std::bit_ceil(2 * scores.size() + 2), Entry{0, kNoRank, kNoToken});
+    mask_ = table_.size() - 1;
     std::sort(scores.begin(), scores.end(), std::greater<>());
     scores.erase(std::unique(scores.begin(), scores.end()), scores.end());
     for (int32_t id = 0; id < vocab.size(); ++id) {
@@ -30,7 +33,10 @@ SpmModel::SpmModel(Memory &m, const Vocab &vocab, const SpmOptions &options)
         if (!mergeable(id)) continue;
         std::string_view text = vocab.text(id);
         auto it = std::lower_bound(scores.begin(), scores.end(), vocab.score(id), std::greater<>());
-        rank_[static_cast<size_t>(id)] = static_cast<uint32_t>(it - scores.begin());
+        const uint64_t key = key_of(text);
+        size_t slot = mix64(key, seed_) & mask_;
+        while (table_[slot].id != kNoToken) slot = (slot + 1) & mask_;
+        table_[slot] = {key, static_cast<uint32_t>(it - scores.begin()), id};
         max_piece_ = std::max(max_piece_, text.size());
     }
     user_defined_.build();
@@ -98,6 +104,17 @@ void SpmModel::emit_unused(EncodeScratch &s, std::string_view word, const Symbol
 }
 
 void SpmModel::encode(EncodeScratch &s, std::string_view word, Vector<Piece> &out) const {
+    merge_symbols(
+        s, [&] { start(s, word); },
+        [&](const Symbol &a, const Symbol &b) {
+            if (a.frozen || b.frozen) return Merge{};
+            return find(word.substr(a.begin, b.end - a.begin));
+        });
+    if (s.symbols.empty()) return;
+    for (uint32_t i = 0; i != kNoSymbol; i = s.symbols[i].next) emit(s, word, s.symbols[i], out);
+}
+
+void SpmModel::start(EncodeScratch &s, std::string_view word) const {
     s.symbols.clear();
     user_defined_.find(word, s.hits);
     const char *data = word.data(), *end = data + word.size();
@@ -116,13 +133,6 @@ void SpmModel::encode(EncodeScratch &s, std::string_view word, Vector<Piece> &ou
         push(kNoToken, i, i + size, false);
         i += size;
     }
-    if (s.symbols.empty()) return;
-    s.symbols.back().next = kNoSymbol;
-    merge_symbols(s, [&](const Symbol &a, const Symbol &b) {
-        if (a.frozen || b.frozen) return Merge{};
-        return find(word.substr(a.begin, b.end - a.begin));
-    });
-    for (uint32_t i = 0; i != kNoSymbol; i = s.symbols[i].next) emit(s, word, s.symbols[i], out);
 }
 
 }  // namespace inlay::text

@@ -86,6 +86,64 @@ struct MergeCandidate {
     int32_t id;
 };
 
+// Places waiting to be joined, by the rank of their pair.
+class RankBuckets {
+public:
+    explicit RankBuckets(Memory &m)
+        : heads_(Alloc<uint32_t>(m, MemTag::scratch)), ranks_(Alloc<uint32_t>(m, MemTag::scratch)), opened_(Alloc<uint32_t>(m, MemTag::scratch)),
+          entries_(Alloc<Entry>(m, MemTag::scratch)) {}
+    void clear() {
+        std::fill(heads_.begin(), heads_.end(), kNone);
+        ranks_.clear();
+        entries_.clear();
+        free_ = kNone;
+    }
+    void push(uint32_t rank, uint32_t place) {
+        if (rank >= heads_.size()) heads_.resize(std::bit_ceil(rank + size_t{1}), kNone);
+        if (heads_[rank] == kNone) {
+            ranks_.push_back(rank);
+            std::push_heap(ranks_.begin(), ranks_.end(), std::greater<>());
+        }
+        uint32_t at = free_;
+        if (at == kNone) {
+            at = static_cast<uint32_t>(entries_.size());
+            entries_.push_back({});
+        } else {
+            free_ = entries_[at].next;
+        }
+        entries_[at] = {place, heads_[rank]};
+        heads_[rank] = at;
+    }
+    // Takes the lowest rank and its places, in order; kNone when there is none.
+    uint32_t open() {
+        opened_.clear();
+        if (ranks_.empty()) return kNone;
+        std::pop_heap(ranks_.begin(), ranks_.end(), std::greater<>());
+        uint32_t rank = ranks_.back();
+        ranks_.pop_back();
+        for (uint32_t at = heads_[rank], next; at != kNone; at = next) {
+            next = entries_[at].next;
+            opened_.push_back(entries_[at].place);
+            entries_[at].next = free_;
+            free_ = at;
+        }
+        heads_[rank] = kNone;
+        std::reverse(opened_.begin(), opened_.end());
+        if (!std::is_sorted(opened_.begin(), opened_.end())) std::sort(opened_.begin(), opened_.end());
+        return rank;
+    }
+    const Vector<uint32_t> &opened() const noexcept { return opened_; }
+
+private:
+    static constexpr uint32_t kNone = 0xffffffffu;
+    struct Entry {
+        uint32_t place = 0, next = kNone;
+    };
+    Vector<uint32_t> heads_, ranks_, opened_;
+    Vector<Entry> entries_;
+    uint32_t free_ = kNone;
+};
+
 // What normalising reads and writes: two texts in turn, and for each byte of them (and their end) the offset it came
 // from, kept only when spans are asked for.
 struct NormBuffers {
@@ -100,7 +158,7 @@ struct NormBuffers {
 struct EncodeScratch {
     explicit EncodeScratch(Memory &m)
         : memory(m), segment(m), stretch(m), word(Alloc<char>(m, MemTag::scratch)), pieces(Alloc<Piece>(m, MemTag::scratch)),
-          symbols(Alloc<Symbol>(m, MemTag::scratch)), heap(Alloc<MergeCandidate>(m, MemTag::scratch)), cache(m),
+          symbols(Alloc<Symbol>(m, MemTag::scratch)), heap(Alloc<MergeCandidate>(m, MemTag::scratch)), buckets(m), cache(m),
           code_points(Alloc<char32_t>(m, MemTag::scratch)), scores(Alloc<double>(m, MemTag::scratch)), back(Alloc<Piece>(m, MemTag::scratch)), fallback(Alloc<Piece>(m, MemTag::scratch)),
           hits(Alloc<Matcher::Hit>(m, MemTag::scratch)), added(Alloc<Matcher::Hit>(m, MemTag::scratch)),
           late(Alloc<Matcher::Hit>(m, MemTag::scratch)) {}
@@ -110,6 +168,7 @@ struct EncodeScratch {
     Vector<Piece> pieces;
     Vector<Symbol> symbols;
     Vector<MergeCandidate> heap;
+    RankBuckets buckets;
     WordCache cache;
     Vector<char32_t> code_points;
     Vector<double> scores;  // Unigram's lattice
