@@ -99,6 +99,64 @@ public:
         return out;
     }
 
+    // Several sequences side by side, each giving up to `chunk` tokens a pass; blocks of all are interleaved.
+    std::vector<Result> run_together(const std::vector<std::vector<int32_t>> &all, const RunOptions &o) {
+        kernels::KernelTable table = kernels::build_table(cpu::select_tiers(o.cpu, cpu::detect_tiers()));
+        thread::Pool pool(mem, {.threads = o.threads});
+        const model::Machine machine{&table, &pool};
+        size_t longest = 0, n = all.size();
+        for (const auto &ids : all) longest = std::max(longest, ids.size());
+        model::ForwardLimits limits;
+        limits.rows = static_cast<int32_t>(n) * (config.causal ? o.chunk : static_cast<int32_t>(longest));
+        limits.segments = static_cast<int32_t>(n);
+        limits.head_rows = limits.rows;
+        Owned<kv::Store> store;
+        std::vector<std::vector<int32_t>> blocks(n);
+        const int32_t each = kv::blocks_for(static_cast<int64_t>(longest));
+        if (config.causal) {
+            Vector<kv::LayerShape> shapes(mem);
+            for (const auto &l : config.layers) shapes.push_back({l.n_head_kv, config.head_k, config.head_v});
+            store = make_owned<kv::Store>(mem, mem, kv::Layout(mem, o.kv, shapes), each * static_cast<int32_t>(n));
+            for (int32_t b = 0; b < each; ++b)
+                for (size_t i = 0; i < n; ++i) blocks[i].push_back(b * static_cast<int32_t>(n) + static_cast<int32_t>(n - 1 - i));
+        }
+        model::Forward forward(mem, machine, config, weights, store.get(), limits);
+        std::vector<Result> out(n);
+        std::vector<size_t> at(n, 0);
+        const bool logits = static_cast<bool>(weights.head);
+        for (;;) {
+            std::vector<model::Segment> segments;
+            std::vector<size_t> who;
+            for (size_t i = 0; i < n; ++i) {
+                if (at[i] == all[i].size()) continue;
+                model::Segment s;
+                s.tokens = all[i].data() + at[i];
+                s.n = static_cast<int32_t>(config.causal ? std::min<size_t>(static_cast<size_t>(o.chunk), all[i].size() - at[i])
+                                                         : all[i].size());
+                s.position = static_cast<int32_t>(at[i]);
+                s.blocks = blocks[i].data();
+                s.n_blocks = static_cast<int32_t>(blocks[i].size());
+                s.declared = static_cast<int32_t>(all[i].size());
+                segments.push_back(s);
+                who.push_back(i);
+            }
+            if (segments.empty()) return out;
+            forward.begin(segments);
+            forward.advance();
+            if (logits) forward.begin_head(0, forward.n_outputs()), forward.advance_head();
+            int32_t row = 0;
+            for (size_t k = 0; k < who.size(); ++k) {
+                Result &r = out[who[k]];
+                r.width = logits ? config.vocab : config.hidden;
+                for (int32_t i = 0; i < segments[k].n; ++i, ++row) {
+                    const float *v = logits ? forward.logits(row) : forward.hidden(row);
+                    r.rows.insert(r.rows.end(), v, v + r.width);
+                }
+                at[who[k]] += static_cast<size_t>(segments[k].n);
+            }
+        }
+    }
+
     static uint64_t deadline(const RunOptions &o) {
         if (!o.budget_ns) return 0;
         return static_cast<uint64_t>(

@@ -175,12 +175,14 @@ TEST_CASE("variants of every architecture answer as transformers does") {
         write_folder(dir, std::string_view(line).substr(from, to - from), io::need(doc.root(), "tensors"));
         try {
             TestModel m(dir.string());
+            std::vector<std::vector<int32_t>> together;
             const auto ids = io::need(doc.root(), "ids").items(), want = io::need(doc.root(), "want").items();
             for (size_t i = 0; i < ids.size(); ++i) {
                 std::vector<int32_t> tokens;
                 for (const io::Json &v : ids[i].items()) tokens.push_back(static_cast<int32_t>(*v.integer()));
                 std::vector<double> row;
                 for (const io::Json &v : want[i].items()) row.push_back(v.number());
+                together.push_back(tokens);
                 const Result whole = m.run(tokens, {});
                 std::vector<float> mean(static_cast<size_t>(m.config.hidden));
                 const float *got = whole.row(static_cast<int64_t>(tokens.size()) - 1);
@@ -195,6 +197,9 @@ TEST_CASE("variants of every architecture answer as transformers does") {
                 CHECK(same_bits(whole, m.run(tokens, {.threads = 2, .chunk = 5})));
                 CHECK(same_last_row(whole, m.run(tokens, {.threads = 2, .chunk = 5, .last_only = true})));
             }
+            together.push_back({together[1].rbegin() + 3, together[1].rbegin() + 16});
+            const std::vector<Result> batch = m.run_together(together, {.threads = 2, .chunk = 4});
+            for (size_t i = 0; i < together.size(); ++i) CHECK(same_bits(batch[i], m.run(together[i], {})));
         } catch (const Error &e) {
             FAIL_CHECK(std::string(e.text()));
         }
