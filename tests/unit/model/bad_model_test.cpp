@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -334,4 +335,54 @@ TEST_CASE("loading tells its progress and stops when asked, leaving nothing behi
         }
     }
     CHECK(mem.used() == 0);
+}
+
+TEST_CASE("each failing allocation of load and pass is OUT_OF_MEMORY and leaks nothing") {
+    struct Failing {
+        int64_t left;
+        static void *alloc(void *user, size_t bytes, size_t align) {
+            Failing &f = *static_cast<Failing *>(user);
+            return f.left-- > 0 ? std::aligned_alloc(align < 8 ? 8 : align, (bytes + align - 1) / align * align) : nullptr;
+        }
+        static void free(void *, void *p, size_t, size_t) { std::free(p); }
+    };
+    Toy t;
+    t.type = DType::q4_0;
+    const ToyFile f = t.build();
+    const std::vector<int32_t> ids = {1, 2, 3}, blocks = {0};
+    kernels::KernelTable table = kernels::build_table(cpu::detect_tiers());
+    bool whole = false;
+    for (int64_t n = 0; !whole; ++n) {
+        REQUIRE(n < 5000);
+        Failing failing{n};
+        Memory mem(MemoryHooks{&failing, Failing::alloc, Failing::free});
+        try {
+            auto file = io::open_gguf(mem, io::memory_source(mem, f.span()), Limits{}, Log{});
+            const model::Architecture &arch = model::find_architecture(*file);
+            const model::Config c = model::read_config(*file, arch);
+            model::Weights w(mem, *file, arch, c, {});
+            thread::SerialExecutor serial;
+            w.load(*file, serial);
+            const std::vector<kv::LayerShape> shapes(2, {2, c.head_k, c.head_v});
+            kv::Store store(mem, kv::Layout(mem, kernels::KvType::f16, shapes), 1);
+            model::Forward forward(mem, model::Machine{&table, &serial}, c, w, &store, {.rows = 4, .segments = 1, .head_rows = 4});
+            model::Segment s;
+            s.tokens = ids.data();
+            s.n = 3;
+            s.blocks = blocks.data();
+            s.n_blocks = 1;
+            forward.begin({&s, 1});
+            forward.advance();
+            forward.begin_head(0, 3);
+            forward.advance_head();
+            const uint64_t before = mem.allocations();
+            forward.begin({&s, 1});
+            forward.advance();
+            CHECK(mem.allocations() == before);  // nothing in the steady state
+            whole = true;
+        } catch (const Error &e) {
+            CHECK(e.code() == Code::out_of_memory);
+        }
+        CHECK(mem.used() == 0);
+    }
 }
