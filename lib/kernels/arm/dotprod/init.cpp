@@ -5,6 +5,7 @@
 namespace inlay::dotprod {
 
 // ---- matmul
+void init_matmul_int(kernels::KernelTable &t) noexcept;
 
 // ---- vec
 void init_attention_q8(kernels::KernelTable &t) noexcept;
@@ -12,6 +13,7 @@ void init_attention_q8(kernels::KernelTable &t) noexcept;
 void init(kernels::KernelTable &t) noexcept;
 void init(kernels::KernelTable &t) noexcept {
     // ---- matmul
+    init_matmul_int(t);
 
     // ---- vec
     init_attention_q8(t);

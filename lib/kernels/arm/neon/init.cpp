@@ -5,6 +5,8 @@
 namespace inlay::neon {
 
 // ---- matmul
+void init_matmul_float(kernels::KernelTable &t) noexcept;
+void init_matmul_int(kernels::KernelTable &t) noexcept;
 
 // ---- vec
 void init_norm(kernels::KernelTable &t) noexcept;
@@ -19,6 +21,8 @@ void init_kv_write(kernels::KernelTable &t) noexcept;
 void init(kernels::KernelTable &t) noexcept;
 void init(kernels::KernelTable &t) noexcept {
     // ---- matmul
+    init_matmul_float(t);
+    init_matmul_int(t);
 
     // ---- vec
     init_norm(t);

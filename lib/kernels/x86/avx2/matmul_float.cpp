@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Float weights: the shared tiles with this tier's registers.
 #include "kernels/x86/lanes256.h"
-#include "kernels/x86/matmul_float.h"
+#include "kernels/generic/matmul_float.h"
 
 namespace inlay::avx2 {
 

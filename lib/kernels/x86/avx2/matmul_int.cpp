@@ -10,7 +10,7 @@ INLAY_INLINE I dot(I acc, I, I) { return acc; }  // never reached
 }  // namespace
 }  // namespace inlay::avx2
 
-#include "kernels/x86/matmul_words.h"
+#include "kernels/generic/matmul_words.h"
 
 namespace inlay::avx2 {
 

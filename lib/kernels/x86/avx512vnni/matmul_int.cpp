@@ -2,7 +2,7 @@
 // Quantised weights on AVX-512 VNNI: vpdpbusd sums four products of unsigned weights and int8 activations per row.
 #include "kernels/signatures.h"
 #include "kernels/x86/lanes512.h"
-#include "kernels/x86/matmul_many.h"
+#include "kernels/generic/matmul_many.h"
 
 namespace inlay::avx512vnni {
 

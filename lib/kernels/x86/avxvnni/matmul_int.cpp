@@ -9,7 +9,7 @@ constexpr bool kDot = true;
 }  // namespace
 }  // namespace inlay::avxvnni
 
-#include "kernels/x86/matmul_words.h"
+#include "kernels/generic/matmul_words.h"
 
 namespace inlay::avxvnni {
 

@@ -4,7 +4,7 @@
 // with dot(), codes.h, matmul_few.h.
 #pragma once
 
-#include "kernels/x86/matmul_few.h"
+#include "kernels/generic/matmul_few.h"
 
 namespace inlay::INLAY_TIER {
 namespace {
@@ -14,6 +14,7 @@ namespace {
 constexpr int kStretch = 16;
 // Tokens whose partial sums are kept while K goes by: 64 KiB of the scratch.
 constexpr int kSumTokens = 512;
+constexpr int kStoreAhead = 12;  // lines in flight: about an L1's miss buffers
 
 // A block of 16 rows as the tiles read it. `start` = codes were made to mean code - 128.
 template <Mins mins_, bool two_scales_, bool start_>
@@ -61,6 +62,22 @@ void unpack(const uint8_t *panel, int64_t cols, int64_t u0, int64_t u1, uint8_t 
     }
 }
 
+// The next tile's tokens lie T rows further on, in L2 or beyond, too far apart for the hardware to see a stream: their
+// stretch comes in a few lines a block (2 blocks of codes, 16 of scales are a line).
+template <class R, int T>
+INLAY_INLINE void prefetch_next(const ActView &a, int64_t b) {
+    if (b % 2 == 0) {
+#pragma GCC unroll 8
+        for (int t = 0; t < T; ++t) prefetch(a.q + (T + t) * a.ldq + b * kBlock);
+    } else if (b / 2 < T) {
+        const int64_t at = (T + b / 2) * a.ldb;
+        prefetch(a.d + at);
+        if constexpr (R::mins == Mins::one) prefetch(a.sd + at);
+        if constexpr (R::two_scales) prefetch(a.h128 + 2 * at), prefetch(a.h128 + 2 * at + 16);
+        else if constexpr (R::start) prefetch(a.n128 + at);
+    }
+}
+
 // T tokens x 2 panels over n blocks. q, d.. point at the first token's first block; sums is [T][32].
 template <class R, int T>
 void tile(const uint8_t *w0, const uint8_t *w1, int64_t n, ActView a, float *sums, bool first) {
@@ -70,6 +87,7 @@ void tile(const uint8_t *w0, const uint8_t *w1, int64_t n, ActView a, float *sum
         f1[t] = first ? zerof() : loadf(sums + 32 * t + 16);
     }
     for (int64_t b = 0; b < n; ++b, w0 += R::bytes, w1 += R::bytes) {
+        prefetch_next<R, T>(a, b);
         I i0[T], i1[T];
         if constexpr (R::two_scales) {
             I h0[T], h1[T];
@@ -185,6 +203,8 @@ void many_panels(const MatmulArgs *m, int64_t p) {
         const int rows = left < kPanelRows ? static_cast<int>(left) : kPanelRows;
         for (int64_t t = 0; t < n_tokens; ++t) {
             float *y = m->y + (t0 + t) * m->ldy + p * kPanelRows;
+            // Each token's row is another page, and a store waits for its line: ask for it some tokens before.
+            if (t + kStoreAhead < n_tokens) prefetch_store(y + kStoreAhead * m->ldy), prefetch_store(y + kStoreAhead * m->ldy + 16);
             F f0 = loadf(sums + 32 * t), f1 = loadf(sums + 32 * t + 16);
             if (m->add) {
                 const float *add = m->add + (t0 + t) * m->ld_add + p * kPanelRows;

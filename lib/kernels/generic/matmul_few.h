@@ -3,7 +3,7 @@
 // and taken apart in registers. Needs lanes*.h with dot() (u8 x s8 into int32), codes.h.
 #pragma once
 
-#include "kernels/x86/codes.h"
+#include "kernels/generic/codes.h"
 
 namespace inlay::INLAY_TIER {
 namespace {

@@ -7,7 +7,7 @@
 // Needs lanes*.h and, from the includer, kDot: whether dot() is there.
 #pragma once
 
-#include "kernels/x86/codes.h"
+#include "kernels/generic/codes.h"
 
 namespace inlay::INLAY_TIER {
 namespace {
@@ -15,6 +15,7 @@ namespace {
 // Blocks of K unpacked at once: 16 records of 576 bytes (1088 for 8-bit weights) are half of a 32 KiB L1 at most.
 constexpr int kStretch = 16;
 constexpr int kSumTokens = 512;
+constexpr int kStoreAhead = 12;  // lines in flight: about an L1's miss buffers
 
 // MXFP4's values + 12: 0..24.
 constexpr Book book12(const int8_t (&values)[16]) {
@@ -198,14 +199,8 @@ INLAY_INLINE void block(float *sums, const S &w, const Tokens &x) {
 template <int T>
 INLAY_INLINE void widen(const ActView &a, int64_t t0, int64_t b0, int64_t n, int16_t *out) {
     for (int t = 0; t < T; ++t)
-        for (int64_t k = 0; k < n * kBlock; k += 16) {
-            // 16 bytes to 16 words in the order 0 2 1 3 of each four.
-            const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i *>(a.q + (t0 + t) * a.ldq + b0 * kBlock + k));
-            const __m128i even = _mm_srai_epi16(_mm_slli_epi16(v, 8), 8), odd = _mm_srai_epi16(v, 8);
-            auto *to = reinterpret_cast<__m128i *>(out + t * 32 * kStretch + k);
-            _mm_storeu_si128(to, _mm_unpacklo_epi32(even, odd));
-            _mm_storeu_si128(to + 1, _mm_unpackhi_epi32(even, odd));
-        }
+        for (int64_t k = 0; k < n * kBlock; k += 16)
+            widen16(a.q + (t0 + t) * a.ldq + b0 * kBlock + k, out + t * 32 * kStretch + k);
 }
 
 template <class Type, int g>
@@ -324,7 +319,11 @@ void many_panel(const MatmulArgs *m, int64_t p) {
             for (; n_tokens - t >= 2; t += 2) tile<Type, 2>(records, n, m->act, t0 + t, b0, sums + 16 * t);
             if (n_tokens - t) tile<Type, 1>(records, n, m->act, t0 + t, b0, sums + 16 * t);
         }
-        for (int64_t t = 0; t < n_tokens; ++t) finish(m, p, t0 + t, sums + 16 * t);
+        for (int64_t t = 0; t < n_tokens; ++t) {
+            // Each token's row is another page, and a store waits for its line: ask for it some tokens before.
+            if (t + kStoreAhead < n_tokens) prefetch_store(m->y + (t0 + t + kStoreAhead) * m->ldy + p * kPanelRows);
+            finish(m, p, t0 + t, sums + 16 * t);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weights out of a packed panel, for 16 rows at once (the layout: signatures/panels.h): a block's eight code vectors,
-// and a unit's scales as f32. Written in the words of lanes512.h / lanes256.h, which the includer chooses.
+// and a unit's scales as f32. Written in the words of x86/lanes512.h,
+// x86/lanes256.h or arm/lanes128.h, which the includer chooses.
 #pragma once
 
 #include "kernels/signatures/matmul.h"
@@ -16,6 +17,13 @@ enum class Mins { none, one, two };
 template <int g>
 INLAY_INLINE I nibble(const I n[4]) {
     return and_(shift16<g < 4 ? 0 : -4>(n[g & 3]), set8(15));
+}
+
+// Codes stored + 128 as dot() takes them: unsigned on x86, where the sum starts lower; turned back where it is signed.
+constexpr int kTop = kSignedDot ? 0 : 128;
+INLAY_INLINE I from128(I v) {
+    if constexpr (kSignedDot) return xor_(v, set8(128));
+    else return v;
 }
 
 // Code vector g of a block, g = 0..7, from what load() keeps of it.
@@ -66,7 +74,7 @@ struct Bytes {
     const uint8_t *p;
     INLAY_INLINE void load(const uint8_t *at) { p = at; }
     template <int g>
-    INLAY_INLINE I at() const { return INLAY_TIER::load(p + 64 * g); }
+    INLAY_INLINE I at() const { return from128(INLAY_TIER::load(p + 64 * g)); }
 };
 // A code book turned unsigned by + 128.
 struct Book {
@@ -81,7 +89,7 @@ constexpr Book kIq4nl128 = book128(kIq4nl), kMxfp4128 = book128(kMxfp4);
 template <const Book &book>
 struct Looked : Nibbles {
     template <int g>
-    INLAY_INLINE I at() const { return lookup(table16(book.v), nibble<g>(n)); }
+    INLAY_INLINE I at() const { return from128(lookup(table16(book.v), nibble<g>(n))); }
 };
 
 // The i-th of sixteen six-bit values.
@@ -121,7 +129,7 @@ struct WithMin : Plain<L, C, 0> {
         }
     }
 };
-struct Mxfp4 : Plain<kLayoutMXFP4, Looked<kMxfp4128>, 128> {
+struct Mxfp4 : Plain<kLayoutMXFP4, Looked<kMxfp4128>, kTop> {
     // 2^(e - 128): e - 1 in the exponent field; the two below it are subnormals.
     INLAY_INLINE static void scales(const uint8_t *panel, const uint8_t *, int64_t u, UnitScales &s) {
         for (int j = 0; j < 2; ++j) {
@@ -201,7 +209,7 @@ struct Q6K {
 struct Iq4Xs {
     using Codes = Looked<kIq4nl128>;
     static constexpr const PanelLayout &layout = kLayoutIQ4_XS;
-    static constexpr int offset = 128;
+    static constexpr int offset = kTop;
     static constexpr Mins mins = Mins::none;
     static constexpr bool two_scales = false;
     INLAY_INLINE static void scales(const uint8_t *, const uint8_t *unit, int64_t, UnitScales &s) {
@@ -218,10 +226,10 @@ using Q4_0 = Plain<kLayoutQ4_0, Nibbles, 8>;
 using Q4_1 = WithMin<kLayoutQ4_1, Nibbles>;
 using Q5_0 = Plain<kLayoutQ5_0, NibblesBit, 16>;
 using Q5_1 = WithMin<kLayoutQ5_1, NibblesBit>;
-using Q8_0 = Plain<kLayoutQ8_0, Bytes, 128>;
+using Q8_0 = Plain<kLayoutQ8_0, Bytes, kTop>;
 using Q4K = KWithMin<kLayoutQ4_K, Nibbles>;
 using Q5K = KWithMin<kLayoutQ5_K, NibblesBit>;
-using Iq4Nl = Plain<kLayoutIQ4_NL, Looked<kIq4nl128>, 128>;
+using Iq4Nl = Plain<kLayoutIQ4_NL, Looked<kIq4nl128>, kTop>;
 
 }  // namespace
 }  // namespace inlay::INLAY_TIER

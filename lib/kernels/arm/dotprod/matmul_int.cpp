@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Quantised weights on NEON with dot products: sdot (matmul_words.h).
+#include "kernels/signatures.h"
+#include "kernels/arm/lanes128.h"
+
+namespace inlay::dotprod {
+namespace {
+constexpr bool kDot = true;
+}  // namespace
+}  // namespace inlay::dotprod
+
+#include "kernels/generic/matmul_words.h"
+
+namespace inlay::dotprod {
+
+namespace {
+
+// 16 rows x 5 tokens: 20 sums + 4 code vectors + 1 of activations of 32 registers.
+constexpr int kTokens = 5;
+constexpr int kManyFrom = 10;
+
+template <class Type>
+constexpr MatmulFn *fn = matmul_words<Type, kTokens, kManyFrom>;
+
+}  // namespace
+
+void init_matmul_int(KernelTable &t) noexcept;
+void init_matmul_int(KernelTable &t) noexcept {
+    t.matmul_q4_0 = fn<Q4_0>;
+    t.matmul_q4_1 = fn<Q4_1>;
+    t.matmul_q5_0 = fn<Q5_0>;
+    t.matmul_q5_1 = fn<Q5_1>;
+    t.matmul_q8_0 = fn<Q8_0>;
+    t.matmul_q2_k = fn<Q2K>;
+    t.matmul_q3_k = fn<Q3K>;
+    t.matmul_q4_k = fn<Q4K>;
+    t.matmul_q5_k = fn<Q5K>;
+    t.matmul_q6_k = fn<Q6K>;
+    t.matmul_iq4_nl = fn<Iq4Nl>;
+    t.matmul_iq4_xs = fn<Iq4Xs>;
+    t.matmul_mxfp4 = fn<Mxfp4>;
+}
+
+}  // namespace inlay::dotprod
