@@ -32,6 +32,7 @@ Tiles Forward::State::make_tiles(const Linear &l, int64_t n_tokens) const noexce
         const int64_t most = tensor::act_kind(m.dtype()) == tensor::ActKind::q8 ? kSliceWork : kSliceWork / 3;
         int64_t step = std::min(most / work, kSliceBytes / m.panel_bytes());
         step = std::clamp<int64_t>(std::min(step, panels / wanted), 1, m.n_panels());
+        if (t.token_step > 1) step += step % 2;  // kernels for many tokens take panels in pairs
         t.part[p] = {m.n_panels(), step, (m.n_panels() + step - 1) / step};
         t.total += t.part[p].count * t.token_tiles;
     }

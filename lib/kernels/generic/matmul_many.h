@@ -14,7 +14,6 @@ namespace {
 constexpr int kStretch = 16;
 // Tokens whose partial sums are kept while K goes by: 64 KiB of the scratch.
 constexpr int kSumTokens = 512;
-constexpr int kStoreAhead = 12;  // lines in flight: about an L1's miss buffers
 
 // A block of 16 rows as the tiles read it. `start` = codes were made to mean code - 128.
 template <Mins mins_, bool two_scales_, bool start_>
@@ -78,9 +77,20 @@ INLAY_INLINE void prefetch_next(const ActView &a, int64_t b) {
     }
 }
 
-// T tokens x 2 panels over n blocks. q, d.. point at the first token's first block; sums is [T][32].
+// Where a tile's sums go after the last stretch of K; y of the first token's first column.
+struct Target {
+    float *y;
+    const float *add;
+    int64_t ldy, ld_add;
+    int rows;  // of the second panel
+};
+
+// T tokens x 2 panels over n blocks. q, d.. point at the first token's first block; sums is [T][32]. The last stretch's
+// tiles write y themselves and ask for its lines, which are far apart, before their arithmetic.
 template <class R, int T>
-void tile(const uint8_t *w0, const uint8_t *w1, int64_t n, ActView a, float *sums, bool first) {
+void tile(const uint8_t *w0, const uint8_t *w1, int64_t n, ActView a, float *sums, bool first, const Target *target) {
+    if (target)
+        for (int t = 0; t < T; ++t) prefetch_store(target->y + t * target->ldy), prefetch_store(target->y + t * target->ldy + 16);
     F f0[T], f1[T];
     for (int t = 0; t < T; ++t) {
         f0[t] = first ? zerof() : loadf(sums + 32 * t);
@@ -150,10 +160,28 @@ void tile(const uint8_t *w0, const uint8_t *w1, int64_t n, ActView a, float *sum
             }
         }
     }
-    for (int t = 0; t < T; ++t) {
-        storef(sums + 32 * t, f0[t]);
-        storef(sums + 32 * t + 16, f1[t]);
+    if (!target) {
+        for (int t = 0; t < T; ++t) {
+            storef(sums + 32 * t, f0[t]);
+            storef(sums + 32 * t + 16, f1[t]);
+        }
+        return;
     }
+    for (int t = 0; t < T; ++t) {
+        if (target->add) {
+            const float *add = target->add + t * target->ld_add;
+            f0[t] = addf(loadf(add), f0[t]);
+            f1[t] = addf(loadf_n(add + 16, target->rows), f1[t]);
+        }
+        storef(target->y + t * target->ldy, f0[t]);
+        storef_n(target->y + t * target->ldy + 16, f1[t], target->rows);
+    }
+}
+
+INLAY_INLINE Target advance(Target o, int64_t t) {
+    o.y += t * o.ldy;
+    if (o.add) o.add += t * o.ld_add;
+    return o;
 }
 
 INLAY_INLINE ActView advance(const ActView &a, int64_t t, int64_t b) {
@@ -162,22 +190,22 @@ INLAY_INLINE ActView advance(const ActView &a, int64_t t, int64_t b) {
 }
 
 template <class R, int T>
-void tiles(const uint8_t *w0, const uint8_t *w1, int64_t n, const ActView &a, int64_t n_tokens, float *sums, bool first) {
-    int64_t t = 0;
-    for (; n_tokens - t >= T; t += T) tile<R, T>(w0, w1, n, advance(a, t, 0), sums + 32 * t, first);
-    const ActView rest = advance(a, t, 0);
-    float *to = sums + 32 * t;
-    switch (n_tokens - t) {
-    case 5:
-        if constexpr (T > 5) tile<R, 5>(w0, w1, n, rest, to, first);
-        break;
-    case 4:
-        if constexpr (T > 4) tile<R, 4>(w0, w1, n, rest, to, first);
-        break;
-    case 3: tile<R, 3>(w0, w1, n, rest, to, first); break;
-    case 2: tile<R, 2>(w0, w1, n, rest, to, first); break;
-    case 1: tile<R, 1>(w0, w1, n, rest, to, first); break;
-    default: break;
+void tile_of(int64_t tokens, const uint8_t *w0, const uint8_t *w1, int64_t n, const ActView &a, float *sums, bool first, const Target *target) {
+    if constexpr (T > 1) {
+        if (tokens < T) return tile_of<R, T - 1>(tokens, w0, w1, n, a, sums, first, target);
+    }
+    tile<R, T>(w0, w1, n, a, sums, first, target);
+}
+
+// Tiles of T tokens, the last two of them of equal size: 4 + 4 are faster than 6 + 2.
+template <class R, int T>
+void tiles(const uint8_t *w0, const uint8_t *w1, int64_t n, const ActView &a, int64_t n_tokens, float *sums, bool first,
+           const Target *target) {
+    for (int64_t t = 0, step; t < n_tokens; t += step) {
+        const int64_t left = n_tokens - t;
+        step = left <= T ? left : left < 2 * T ? (left + 1) / 2 : T;
+        const Target to = target ? advance(*target, t) : Target{};
+        tile_of<R, T>(step, w0, w1, n, advance(a, t, 0), sums + 32 * t, first, target ? &to : nullptr);
     }
 }
 
@@ -193,26 +221,16 @@ void many_panels(const MatmulArgs *m, int64_t p) {
     const int64_t units = panel_units(L, m->cols);
     for (int64_t t0 = 0; t0 < m->n_tokens; t0 += kSumTokens) {
         const int64_t n_tokens = m->n_tokens - t0 < kSumTokens ? m->n_tokens - t0 : kSumTokens;
+        const int64_t left = m->n_rows - (p + 1) * kPanelRows;
+        const Target target = {m->y + t0 * m->ldy + p * kPanelRows, m->add ? m->add + t0 * m->ld_add + p * kPanelRows : nullptr, m->ldy, m->ld_add,
+                               left < kPanelRows ? static_cast<int>(left) : kPanelRows};
         for (int64_t u0 = 0; u0 < units; u0 += stretch) {
             const int64_t u1 = u0 + stretch < units ? u0 + stretch : units;
-            unpack<Type>(m->panels + p * m->panel_bytes, m->cols, u0, u1, w0);
-            unpack<Type>(m->panels + (p + 1) * m->panel_bytes, m->cols, u0, u1, w1);
-            tiles<R, T>(w0, w1, (u1 - u0) * n_blocks, advance(m->act, t0, u0 * n_blocks), n_tokens, sums, u0 == 0);
-        }
-        const int64_t left = m->n_rows - (p + 1) * kPanelRows;
-        const int rows = left < kPanelRows ? static_cast<int>(left) : kPanelRows;
-        for (int64_t t = 0; t < n_tokens; ++t) {
-            float *y = m->y + (t0 + t) * m->ldy + p * kPanelRows;
-            // Each token's row is another page, and a store waits for its line: ask for it some tokens before.
-            if (t + kStoreAhead < n_tokens) prefetch_store(y + kStoreAhead * m->ldy), prefetch_store(y + kStoreAhead * m->ldy + 16);
-            F f0 = loadf(sums + 32 * t), f1 = loadf(sums + 32 * t + 16);
-            if (m->add) {
-                const float *add = m->add + (t0 + t) * m->ld_add + p * kPanelRows;
-                f0 = addf(loadf(add), f0);
-                f1 = addf(loadf_n(add + 16, rows), f1);
-            }
-            storef(y, f0);
-            storef_n(y + 16, f1, rows);
+            const uint8_t *p0 = m->panels + p * m->panel_bytes, *p1 = p0 + m->panel_bytes;
+            unpack<Type>(p0, m->cols, u0, u1, w0);
+            unpack<Type>(p1, m->cols, u0, u1, w1);
+            tiles<R, T>(w0, w1, (u1 - u0) * n_blocks, advance(m->act, t0, u0 * n_blocks), n_tokens, sums, u0 == 0,
+                        u1 == units ? &target : nullptr);
         }
     }
 }
