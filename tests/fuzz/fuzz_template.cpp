@@ -17,7 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     limits.template_output_bytes = 1u << 20;
     try {
         static constexpr std::string_view kContext =
-            R"({"messages":[{"role":"user","content":" Hällo <b> "},{"role":"assistant","content":null,"tool_calls":[{"function":{"name":"f","arguments":{"x":1}}}]}],)"
+            R"({"messages":[{"role":"user","content":" Hällo <b> "},)"
+            R"({"role":"assistant","content":null,"tool_calls":[{"function":{"name":"f","arguments":{"x":1}}}]}],)"
             R"("tools":null,"n":7,"f":2.5,"big":12345678901234567890,"l":[3,1,2],"d":{"b":1,"a":[true,null]},"s":"a,b,,c","bos_token":"<s>"})";
         io::JsonDocument context = io::JsonDocument::parse(m, kContext, {});
         text::Template t = text::Template::parse(m, {reinterpret_cast<const char *>(data), size}, limits);
