@@ -32,6 +32,7 @@ struct AttnPlan::Item {
     AttnSeq seq;
     int64_t first_task, n_tiles, n_splits;
     int64_t n_chunks;     // over all rows, counted from chunk 0
+    int64_t part_rows;    // rows that a part has room for
     int64_t part_offset;  // into parts_, when n_splits > 1: counters, then parts
 };
 
@@ -106,11 +107,11 @@ AttnPlan::Scratch AttnPlan::scratch(int worker) const noexcept {
 AttnPlan::Part AttnPlan::part(const Rows &r, int64_t chunk) const noexcept {
     const Item &it = *r.item;
     const int64_t counters = lines(shape_.n_kv_head * it.n_tiles * static_cast<int64_t>(sizeof(int32_t)));
-    const int64_t floats = kernels::round_up(max_rows_ * (2 + v_pad_), 16);
+    const int64_t floats = kernels::round_up(it.part_rows * (2 + v_pad_), 16);
     const int64_t index = (r.head * it.n_tiles + r.tile) * it.n_chunks + chunk;
     const std::byte *base = parts_.data() + it.part_offset + counters + index * floats * static_cast<int64_t>(sizeof(float));
     float *f = const_cast<float *>(reinterpret_cast<const float *>(base));
-    return {f, f + max_rows_, f + 2 * max_rows_};
+    return {f, f + it.part_rows, f + 2 * it.part_rows};
 }
 
 void AttnPlan::build(const kernels::KernelTable &table, const AttnShape &shape, const KvView &kv, const AttnBuffers &io,
@@ -144,7 +145,8 @@ void AttnPlan::build(const kernels::KernelTable &table, const AttnShape &shape, 
                 s.n_rows, " over ", s.n_ctx, " keys");
         if (s.n_rows == 0) continue;
         const int64_t hi = seen(s, s.n_rows - 1).hi;
-        items_.push_back({s, 0, (s.n_rows + tile_tokens_ - 1) / tile_tokens_, 1, (hi + kChunkTokens - 1) / kChunkTokens, 0});
+        items_.push_back({s, 0, (s.n_rows + tile_tokens_ - 1) / tile_tokens_, 1, (hi + kChunkTokens - 1) / kChunkTokens,
+                          std::min(tile_tokens_, s.n_rows) * group_, 0});
         tasks += items_.back().n_tiles * shape.n_kv_head;
     }
     // Too few tasks for the workers: cut their chunks.
@@ -160,7 +162,7 @@ void AttnPlan::build(const kernels::KernelTable &table, const AttnShape &shape, 
         if (it.n_splits > 1) {
             const Checked units = Checked(shape.n_kv_head) * Checked(it.n_tiles);
             part_bytes += (units * Checked(sizeof(int32_t))).rounded_up(64) +
-                          units * Checked(it.n_chunks) * Checked(kernels::round_up(max_rows_ * (2 + v_pad_), 16)) * Checked(sizeof(float));
+                          units * Checked(it.n_chunks) * Checked(kernels::round_up(it.part_rows * (2 + v_pad_), 16)) * Checked(sizeof(float));
         }
     }
     worker_bytes_ = 0;
