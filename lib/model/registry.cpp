@@ -99,6 +99,13 @@ const Architecture &find_hf(const io::Json &config) {
     fail(Code::unsupported, "architecture ", quoted{cls}, " is not supported");
 }
 
+bool bare_model(const io::Json &config) {
+    const io::Json *a = config.get("architectures");
+    if (!a || !a->is_array() || a->items().empty() || !a->items()[0].is_string()) return false;
+    const std::string_view name = a->items()[0].string();
+    return name.ends_with("Model") && !name.ends_with("LMHeadModel");
+}
+
 // Multi-modal files keep the language model's keys in a section of their own.
 const io::Json &language_config(const io::Json &config) {
     const io::Json *text = config.get("text_config");
@@ -130,9 +137,17 @@ Config read_config(const io::WeightsFile &f, const Architecture &arch) {
         if (!arch.from_gguf) fail(Code::unsupported, "architecture ", arch.name, " is not supported in GGUF files");
         arch.from_gguf(k, c);
     } else {
+        if (const io::Json *q = f.config()->get("quantization_config"); q && q->is_object())
+            fail(Code::unsupported, "weights quantised by ", quoted{io::get_string(*q, "quant_method", "?")},
+                 " are not supported in folders");
         HfKeys k(language_config(*f.config()), f);
         if (!arch.from_hf) fail(Code::unsupported, "architecture ", arch.name, " is not supported in folders");
         arch.from_hf(k, c);
+    }
+    // A bare "…Model" that was saved without its head embeds and can't generate.
+    if (f.config() && c.head && c.head_tensor == Presence::yes && bare_model(*f.config()) && !f.find("lm_head.weight")) {
+        c.head = false;
+        c.pooling = Pooling::last;
     }
     c.check(f.limits());
     return c;
