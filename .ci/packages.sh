@@ -26,4 +26,4 @@ need() {
 }
 
 # What the library itself is built with.
-build_packages="g++ meson ninja-build pkg-config binutils libeigen3-dev libopenblas-serial-dev libtbb-dev libsimdjson-dev"
+build_packages="g++ meson ninja-build pkg-config binutils libeigen3-dev libtbb-dev libsimdjson-dev"

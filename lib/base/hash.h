@@ -24,7 +24,7 @@ inline uint64_t hash_bytes(const void *data, size_t n, uint64_t seed) noexcept {
         h = mix64(h ^ w, 0xd6e8feb86659fd93u);
     }
     uint64_t w = 0;
-    std::memcpy(&w, p, n);
+    if (n) std::memcpy(&w, p, n);  // p may be null for an empty view
     return mix64(h ^ w, 0xa0761d6478bd642fu);
 }
 
