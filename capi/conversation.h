@@ -11,4 +11,7 @@ namespace inlay::capi {
 // them; what kwargs names as a token (bos_token …) is the template's own text, all else is the user's.
 void read_variables(const io::Json &root, Vector<text::TemplateVariable> &out);
 
+// Renders; a template that fails or refuses is INVALID_ARGUMENT "template: …" with its own words, unchanged.
+void render_template(const text::Template &t, Memory &m, const text::RenderInput &in, text::RenderOutput &out);
+
 }  // namespace inlay::capi

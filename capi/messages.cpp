@@ -16,8 +16,9 @@ namespace {
 // Feeds the answer's text to a parser; its events take the place of the tokens'.
 class ParsedAnswer final : public Answer {
 public:
-    ParsedAnswer(std::optional<io::JsonDocument> doc, const text::ToolFormat *format, const io::Json *tools, bool in_reasoning, Memory &m)
-        : doc_(std::move(doc)), stream_(text::StreamParser::create(m, format, tools, in_reasoning)) {}
+    ParsedAnswer(const text::Tokenizer &tokenizer, std::optional<io::JsonDocument> doc, const text::ToolFormat *format, const io::Json *tools, bool in_reasoning,
+                 Memory &m)
+        : tokenizer_(tokenizer), doc_(std::move(doc)), stream_(text::StreamParser::create(m, format, tools, in_reasoning)) {}
 
     Code poll(engine::Request &req, inlay_event &out) override {
         for (;;) {
@@ -43,6 +44,8 @@ public:
             events_.forget_taken(stream_);
             const bool failed = ev.kind == engine::EventKind::finish && (ev.finish == engine::Finish::error || ev.finish == engine::Finish::numeric);
             if (!ev.text.empty() && !failed) stream_.feed(ev.text);
+            // Some formats are built of control tokens, which the text leaves out.
+            if (ev.kind == engine::EventKind::token && tokenizer_.is_control(ev.token) && !tokenizer_.is_end(ev.token)) stream_.feed(tokenizer_.token_text(ev.token));
             if (ev.kind == engine::EventKind::finish) {
                 finish_ = ev.finish;
                 stream_.finish();
@@ -52,6 +55,7 @@ public:
     }
 
 private:
+    const text::Tokenizer &tokenizer_;     // the engine keeps the model
     std::optional<io::JsonDocument> doc_;  // holds the tools
     text::StreamParser stream_;
     ParserEvents events_;
@@ -117,7 +121,8 @@ Conversation prepare_conversation(engine::Runtime &rt, const engine::OpenedModel
     text::RenderInput in;
     in.variables = variables;
     text::RenderOutput prompt(m);
-    tpl.render_or_throw(m, in, prompt);
+    in.now.month = 0;  // no clock: strftime_now() is undefined, and templates ask whether it is there
+    render_template(tpl, m, in, prompt);
 
     Conversation c{Vector<int32_t>(Alloc<int32_t>(m)), nullptr};
     text::EncodeScratch scratch(m);
@@ -127,7 +132,7 @@ Conversation prepare_conversation(engine::Runtime &rt, const engine::OpenedModel
     tokenizer.encode(scratch, prompt.text, o, c.ids);
     if (tokenizer.adds_eos()) c.ids.resize(c.ids.size() - tokenizer.n_appended());
     const text::ToolFormat *format = parse_answer ? text::detect_tool_format(own->text) : nullptr;
-    if (format) c.answer = make_owned<ParsedAnswer>(m, std::move(doc), format, tools, opens_reasoning(prompt.text), m);
+    if (format) c.answer = make_owned<ParsedAnswer>(m, tokenizer, std::move(doc), format, tools, opens_reasoning(prompt.text), m);
     return c;
 }
 

@@ -34,6 +34,10 @@ void inlay::capi::read_variables(const io::Json &root, Vector<text::TemplateVari
     }
 }
 
+void inlay::capi::render_template(const text::Template &t, Memory &m, const text::RenderInput &in, text::RenderOutput &out) {
+    if (!t.render(m, in, out)) fail_at(Code::invalid_argument, out.place, "template: ", std::string_view(out.message));
+}
+
 extern "C" inlay_status inlay_template_create(inlay_runtime *rt, const char *source, size_t n_source, inlay_template **out_template, inlay_error *err) {
     return guard(err, [&] {
         auto &owner = need_handle(rt, "rt").owner;
@@ -73,7 +77,7 @@ extern "C" inlay_status inlay_template_render(const inlay_template *tpl, const c
         in.now = {p.year, p.month, p.day, p.hour, p.minute, p.second};
         in.extended = p.flags & INLAY_RENDER_EXTENDED;
         text::RenderOutput result(m);
-        t.impl.render_or_throw(m, in, result);
+        render_template(t.impl, m, in, result);
         return give(result.text.data(), result.text.size(), out, io_n, "the text");
     });
 }
