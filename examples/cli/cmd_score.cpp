@@ -48,8 +48,10 @@ void append_floats(std::string &out, const std::vector<float> &v) {
     char buf[32];
     for (size_t i = 0; i < v.size(); ++i) {
         if (i) out += ',';
-        if (!std::isfinite(v[i])) out += "null";
-        else out.append(buf, static_cast<size_t>(std::snprintf(buf, sizeof buf, "%.9g", static_cast<double>(v[i]))));
+        if (!std::isfinite(v[i]))
+            out += "null";
+        else
+            out.append(buf, static_cast<size_t>(std::snprintf(buf, sizeof buf, "%.9g", static_cast<double>(v[i]))));
     }
     out += ']';
 }
@@ -78,7 +80,8 @@ int cmd_score(const Words &words) {
         if (!list || list->kind != Value::array) fail(INLAY_E_INVALID_ARGUMENT, "a line has no \"ids\"");
         std::vector<int32_t> ids;
         for (const Value &x : list->items) {
-            if (x.kind != Value::integer || x.whole < INT32_MIN || x.whole > INT32_MAX) fail(INLAY_E_INVALID_ARGUMENT, "\"ids\" holds something that is no token id");
+            if (x.kind != Value::integer || x.whole < INT32_MIN || x.whole > INT32_MAX)
+                fail(INLAY_E_INVALID_ARGUMENT, "\"ids\" holds something that is no token id");
             ids.push_back(static_cast<int32_t>(x.whole));
         }
         uint32_t need = static_cast<uint32_t>(ids.size());
@@ -122,7 +125,8 @@ int cmd_score(const Words &words) {
         }
         if (keep != Keep::none) {
             std::string l;
-            if (keep == Keep::last) append_floats(l, s.logits.back());
+            if (keep == Keep::last)
+                append_floats(l, s.logits.back());
             else {
                 l = "[";
                 for (size_t i = 0; i < s.logits.size(); ++i) {
@@ -177,14 +181,18 @@ int cmd_perplexity(const Words &words) {
     for (size_t i = 0; i < ids.size(); i += step) {
         std::vector<int32_t> part;
         if (bos) part.push_back(ti.bos);
-        part.insert(part.end(), ids.begin() + static_cast<ptrdiff_t>(i), ids.begin() + static_cast<ptrdiff_t>(std::min(ids.size(), i + step)));
+        part.insert(part.end(), ids.begin() + static_cast<ptrdiff_t>(i),
+                    ids.begin() + static_cast<ptrdiff_t>(std::min(ids.size(), i + step)));
         if (part.size() < 2) break;
         for (double lp : score_ids(engine.get(), n_vocab, part, 0, Keep::none).logprobs) nll -= lp, ++n;
         bar.show(i, ids.size());
     }
     double mean = nll / static_cast<double>(n);
-    if (c.json) std::printf("%s\n", Object().number("ppl", std::exp(mean)).number("nll", mean).integer("tokens", static_cast<int64_t>(n)).str().c_str());
-    else std::printf("perplexity %.4f over %llu tokens (nll %.5f)\n", std::exp(mean), static_cast<unsigned long long>(n), mean);
+    if (c.json)
+        std::printf("%s\n",
+                    Object().number("ppl", std::exp(mean)).number("nll", mean).integer("tokens", static_cast<int64_t>(n)).str().c_str());
+    else
+        std::printf("perplexity %.4f over %llu tokens (nll %.5f)\n", std::exp(mean), static_cast<unsigned long long>(n), mean);
     return 0;
 }
 

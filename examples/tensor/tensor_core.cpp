@@ -2,10 +2,9 @@
 // The tensor core without a model: a small feed-forward block, y = W2 softmax(W1 norm(x)), in the library's kernels and
 // once more in Eigen, side by side.
 //   c++ -std=c++20 tensor_core.cpp $(pkg-config --cflags --libs inlay eigen3) -o tensor_core && ./tensor_core
-#include <inlay/tensor/eigen.hpp>
-
 #include <cmath>
 #include <cstdio>
+#include <inlay/tensor/eigen.hpp>
 #include <utility>
 #include <vector>
 
@@ -42,7 +41,8 @@ int main() {
         }
         RowMajor ey = eh * w2.transpose();
         const float worst = (y - ey).cwiseAbs().maxCoeff();
-        std::printf("y(0, 0) = %.6f, Eigen %.6f, largest difference %.2g\n", static_cast<double>(y(0, 0)), static_cast<double>(ey(0, 0)), static_cast<double>(worst));
+        std::printf("y(0, 0) = %.6f, Eigen %.6f, largest difference %.2g\n", static_cast<double>(y(0, 0)), static_cast<double>(ey(0, 0)),
+                    static_cast<double>(worst));
         return worst < 1e-5f ? 0 : 1;
     } catch (const std::exception &e) {
         std::fprintf(stderr, "%s\n", e.what());

@@ -9,15 +9,29 @@
 namespace inlay::engine {
 
 uint64_t now_ns() noexcept {
-    return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+    return static_cast<uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
 }
 
-Choice::Choice(const std::shared_ptr<Core> &core, Group &g, int32_t i, std::span<const int32_t> prompt, const RequestParams &p, Owned<TextStream> stream,
-               Owned<Constraint> c)
-    : group(g), index(i), seq(core->memory), sampling(p.sampling), stops(core->memory, p.stop, p.keep_stop), text(std::move(stream)), constraint(std::move(c)), draft_table(core->memory), draft_ids(Alloc<int32_t>(core->memory)),
-      host_logits(Alloc<float>(core->memory, MemTag::scratch)), core_(core), events_(Alloc<Stored>(core->memory)),
-      text_(Alloc<char>(core->memory, MemTag::text)), finish_text_(Alloc<char>(core->memory, MemTag::text)), lent_text_(Alloc<char>(core->memory, MemTag::text)),
-      top_(Alloc<sample::LogProb>(core->memory)), lent_top_(Alloc<sample::LogProb>(core->memory)) {
+Choice::Choice(const std::shared_ptr<Core> &core, Group &g, int32_t i, std::span<const int32_t> prompt, const RequestParams &p,
+               Owned<TextStream> stream, Owned<Constraint> c)
+    : group(g),
+      index(i),
+      seq(core->memory),
+      sampling(p.sampling),
+      stops(core->memory, p.stop, p.keep_stop),
+      text(std::move(stream)),
+      constraint(std::move(c)),
+      draft_table(core->memory),
+      draft_ids(Alloc<int32_t>(core->memory)),
+      host_logits(Alloc<float>(core->memory, MemTag::scratch)),
+      core_(core),
+      events_(Alloc<Stored>(core->memory)),
+      text_(Alloc<char>(core->memory, MemTag::text)),
+      finish_text_(Alloc<char>(core->memory, MemTag::text)),
+      lent_text_(Alloc<char>(core->memory, MemTag::text)),
+      top_(Alloc<sample::LogProb>(core->memory)),
+      lent_top_(Alloc<sample::LogProb>(core->memory)) {
     seq.tokens.assign(prompt.begin(), prompt.end());
     seq.n_prompt = static_cast<int32_t>(prompt.size());
     sampling.seed = p.sampling.seed + static_cast<uint64_t>(index);
@@ -56,10 +70,14 @@ void Choice::end(Finish why, std::string_view t) noexcept {
     t_end = now_ns();
     facts.finish = why;
     set_ready(true);
-    if (t.size() <= finish_text_.capacity()) finish_text_.assign(t);
-    else try {
+    if (t.size() <= finish_text_.capacity())
+        finish_text_.assign(t);
+    else
+        try {
             finish_text_.assign(t);
-        } catch (const Error &) { finish_text_.assign(t.substr(0, finish_text_.capacity())); }
+        } catch (const Error &) {
+            finish_text_.assign(t.substr(0, finish_text_.capacity()));
+        }
 }
 
 Code Choice::poll(Event &out) {
@@ -128,7 +146,8 @@ std::span<const float> Choice::logits() const {
 void Choice::set_token(int32_t token) {
     std::lock_guard lock(core_->mutex);
     if (!waits_for_host || host_token >= 0) fail(Code::state, "the request does not wait for a token");
-    if (token < 0 || token >= group.n_vocab) fail(Code::invalid_argument, "token ", token, " is outside of the vocabulary of ", group.n_vocab);
+    if (token < 0 || token >= group.n_vocab)
+        fail(Code::invalid_argument, "token ", token, " is outside of the vocabulary of ", group.n_vocab);
     host_token = token;
     core_->notice();
 }

@@ -8,8 +8,17 @@
 namespace inlay::engine {
 
 Drafter::Drafter(Memory &m, Owned<Backend> backend, int32_t n_blocks, int32_t chunk, int32_t max_rows)
-    : backend_(std::move(backend)), cache_(m, n_blocks, false, 0), workspace_(m, backend_->facts().n_vocab, backend_->kernels()), chunk_(chunk), max_rows_(max_rows), jobs_(m), ids_(m),
-      history_(m), rows_(m), copies_(m), output_job_(m) {
+    : backend_(std::move(backend)),
+      cache_(m, n_blocks, false, 0),
+      workspace_(m, backend_->facts().n_vocab, backend_->kernels()),
+      chunk_(chunk),
+      max_rows_(max_rows),
+      jobs_(m),
+      ids_(m),
+      history_(m),
+      rows_(m),
+      copies_(m),
+      output_job_(m) {
     ids_.reserve(static_cast<size_t>(max_rows));
 }
 
@@ -107,7 +116,8 @@ bool Drafter::advance(uint64_t deadline) {
                 Choice &c = *j.choice;
                 int32_t upto = c.draft_table.n_tokens + j.feed;
                 for (int32_t i = c.draft_table.n_tokens; i < upto; ++i)
-                    c.draft_ids.push_back(i < c.seq.known() ? c.seq.tokens[static_cast<size_t>(i)] : c.seq.drafts[static_cast<size_t>(i - c.seq.known())]);
+                    c.draft_ids.push_back(i < c.seq.known() ? c.seq.tokens[static_cast<size_t>(i)]
+                                                            : c.seq.drafts[static_cast<size_t>(i - c.seq.known())]);
                 cache_.commit(c.draft_table, 0, c.draft_ids, upto);
                 if (j.feed > 0 && !j.last) j.want = 0;  // still reading the prompt: goes on in the next step
             }
@@ -121,7 +131,8 @@ bool Drafter::advance(uint64_t deadline) {
                 backend_->begin_head(head_first_, head_n_);
             }
             if (!backend_->advance_head(deadline)) return false;
-            for (int32_t i = 0; i < head_n_; ++i) take_row(jobs_[static_cast<size_t>(output_job_[static_cast<size_t>(head_first_ + i)])], backend_->logits(i));
+            for (int32_t i = 0; i < head_n_; ++i)
+                take_row(jobs_[static_cast<size_t>(output_job_[static_cast<size_t>(head_first_ + i)])], backend_->logits(i));
             head_first_ += head_n_;
             head_n_ = 0;
         }

@@ -45,14 +45,34 @@ batch::Limits batch_limits(const EngineParams &p) {
 
 }  // namespace
 
-EngineImpl::EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> backend, Owned<Backend> draft, std::shared_ptr<const Speech> speech,
-                       const EngineParams &p, const Limits &limits)
-    : memory_(m), owner_(std::move(owner)), backend_(std::move(backend)), speech_(std::move(speech)), params_(with_defaults(p, backend_->facts())), limits_(limits),
-      facts_(backend_->facts()), n_ctx_(params_.n_ctx),
+EngineImpl::EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> backend, Owned<Backend> draft,
+                       std::shared_ptr<const Speech> speech, const EngineParams &p, const Limits &limits)
+    : memory_(m),
+      owner_(std::move(owner)),
+      backend_(std::move(backend)),
+      speech_(std::move(speech)),
+      params_(with_defaults(p, backend_->facts())),
+      limits_(limits),
+      facts_(backend_->facts()),
+      n_ctx_(params_.n_ctx),
       // The secret keeps one client from aiming at another's cached prefixes; it never enters a result.
-      cache_(m, p.n_blocks, params_.prefix_cache, mix64(process_seed(), now_ns())), sched_(m, cache_, batch_limits(params_)), plan_(m),
-      workspaces_(m), core_(make_shared_in<Core>(m, m)), pass_ids_(m), rows_(m), outputs_(m), part_states_(m), inbox_(m), live_(m), orphans_(m),
-      forbidden_(m), ids_scratch_(m), top_(m), text_(Alloc<char>(m, MemTag::text)), trace_(m) {
+      cache_(m, p.n_blocks, params_.prefix_cache, mix64(process_seed(), now_ns())),
+      sched_(m, cache_, batch_limits(params_)),
+      plan_(m),
+      workspaces_(m),
+      core_(make_shared_in<Core>(m, m)),
+      pass_ids_(m),
+      rows_(m),
+      outputs_(m),
+      part_states_(m),
+      inbox_(m),
+      live_(m),
+      orphans_(m),
+      forbidden_(m),
+      ids_scratch_(m),
+      top_(m),
+      text_(Alloc<char>(m, MemTag::text)),
+      trace_(m) {
     int32_t drawers = facts_.has_head ? std::min(kDrawers, backend_->n_threads()) : 0;
     workspaces_.reserve(static_cast<size_t>(drawers));
     for (int32_t i = 0; i < drawers; ++i) workspaces_.emplace_back(m, facts_.n_vocab, backend_->kernels());
@@ -141,9 +161,11 @@ std::shared_ptr<Request> EngineImpl::submit(std::span<const int32_t> ids, Reques
     sample::validate(p.sampling, facts_.n_vocab, limits_);
     if (p.stop.size() > limits_.stops) fail(Code::limit, "stop has ", p.stop.size(), " strings, limit ", limits_.stops);
     for (const String &s : p.stop)
-        if (s.empty() || s.size() > limits_.stop_bytes) fail(Code::invalid_argument, "a stop string has ", s.size(), " bytes, range 1 to ", limits_.stop_bytes);
+        if (s.empty() || s.size() > limits_.stop_bytes)
+            fail(Code::invalid_argument, "a stop string has ", s.size(), " bytes, range 1 to ", limits_.stop_bytes);
     for (int32_t t : p.stop_tokens)
-        if (t < 0 || t >= facts_.n_vocab) fail(Code::invalid_argument, "stop_tokens holds token ", t, ", the vocabulary has ", facts_.n_vocab);
+        if (t < 0 || t >= facts_.n_vocab)
+            fail(Code::invalid_argument, "stop_tokens holds token ", t, ", the vocabulary has ", facts_.n_vocab);
     if (!p.stop.empty() && !speech_) fail(Code::state, "stop strings need a tokenizer");
 
     // How much the sequence may hold, and what of the prompt stays.
@@ -166,7 +188,8 @@ std::shared_ptr<Request> EngineImpl::submit(std::span<const int32_t> ids, Reques
     if (n >= room) fail(Code::limit, "the prompt has ", n, " tokens, the context ", room, ": no room for an answer");
     if (total > room && p.overflow == Overflow::refuse)
         fail(Code::limit, "prompt and max_tokens are ", n, " + ", p.max_tokens, " tokens, the context has ", room);
-    if (p.overflow == Overflow::shift && p.keep >= room / 2) fail(Code::invalid_argument, "keep is ", p.keep, ", at most half of the context of ", room);
+    if (p.overflow == Overflow::shift && p.keep >= room / 2)
+        fail(Code::invalid_argument, "keep is ", p.keep, ", at most half of the context of ", room);
     int32_t most = static_cast<int32_t>(std::min(total, room));
     sched_.check_fits(most);
 
@@ -176,7 +199,8 @@ std::shared_ptr<Request> EngineImpl::submit(std::span<const int32_t> ids, Reques
     for (int32_t i = 0; i < params.n; ++i) {
         Owned<Constraint> constraint;
         if (params.constraint) constraint = params.constraint->clone(memory_);
-        group->choices.push_back(make_owned<Choice>(memory_, core_, *group, i, prompt, params, speech_ ? speech_->stream(memory_, prompt) : Owned<TextStream>(),
+        group->choices.push_back(make_owned<Choice>(memory_, core_, *group, i, prompt, params,
+                                                    speech_ ? speech_->stream(memory_, prompt) : Owned<TextStream>(),
                                                     std::move(constraint)));
         Choice &c = *group->choices.back();
         c.seq.max_tokens = most;
@@ -240,8 +264,8 @@ void EngineImpl::trace(String &out) const {
     trace_.write(out);
 }
 
-std::shared_ptr<Engine> make_engine(Memory &m, std::shared_ptr<void> owner, Owned<Backend> backend, Owned<Backend> draft, std::shared_ptr<const Speech> speech,
-                                    const EngineParams &params, const Limits &limits) {
+std::shared_ptr<Engine> make_engine(Memory &m, std::shared_ptr<void> owner, Owned<Backend> backend, Owned<Backend> draft,
+                                    std::shared_ptr<const Speech> speech, const EngineParams &params, const Limits &limits) {
     return make_shared_in<EngineImpl>(m, m, std::move(owner), std::move(backend), std::move(draft), std::move(speech), params, limits);
 }
 

@@ -16,8 +16,8 @@ namespace inlay::engine {
 
 class EngineImpl final : public Engine, public std::enable_shared_from_this<EngineImpl> {
 public:
-    EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> backend, Owned<Backend> draft, std::shared_ptr<const Speech> speech, const EngineParams &p,
-               const Limits &limits);
+    EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> backend, Owned<Backend> draft, std::shared_ptr<const Speech> speech,
+               const EngineParams &p, const Limits &limits);
     ~EngineImpl() override;
 
     std::shared_ptr<Request> submit(std::span<const int32_t> ids, RequestParams &&params) override;
@@ -135,7 +135,7 @@ private:
     Stats shared_stats_;                    // under the mutex
     Stats mine_;                            // the stepping thread's, copied to shared_stats_
     uint64_t next_id_ = 0;
-    bool deadlines_ = false;                // a live request has one
+    bool deadlines_ = false;  // a live request has one
 
     Vector<int32_t> forbidden_, ids_scratch_;
     Vector<sample::LogProb> top_;
@@ -146,7 +146,7 @@ private:
     std::condition_variable freed_;  // the engine is not held, or a claim on it is over
     int32_t n_claims_ = 0;           // calls that wait for it or have it
     bool quit_ = false;
-    thread::Background thread_;      // last: it ends first
+    thread::Background thread_;  // last: it ends first
 };
 
 }  // namespace inlay::engine

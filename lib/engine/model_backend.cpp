@@ -40,8 +40,8 @@ public:
         limits.rows = max_rows;
         limits.segments = max_segments;
         limits.head_rows = head_rows;
-        forward_ = make_owned<model::Forward>(memory(), memory(), model::Machine{&model_->runtime().kernels(), &model_->runtime().executor()}, c, w, store_.get(),
-                                              limits);
+        forward_ = make_owned<model::Forward>(
+            memory(), memory(), model::Machine{&model_->runtime().kernels(), &model_->runtime().executor()}, c, w, store_.get(), limits);
     }
 
     const BackendFacts &facts() const noexcept override { return facts_; }
@@ -150,13 +150,15 @@ int32_t block_count(const OpenedModel &model, const EngineParams &p, kernels::Kv
         const uint64_t left = m.cap() > m.used() ? m.cap() - m.used() : 0;
         const Checked fits = Checked(left / 2) / block_bytes;
         if (fits < per_request)
-            fail(Code::limit, "the KV cache of one request of ", p.n_ctx, " tokens needs ", (per_request * block_bytes).value(), " bytes, half of what the cap leaves is ", left / 2);
+            fail(Code::limit, "the KV cache of one request of ", p.n_ctx, " tokens needs ", (per_request * block_bytes).value(),
+                 " bytes, half of what the cap leaves is ", left / 2);
         if (fits < want) want = fits;
     }
     return want.to<int32_t>("KV blocks");
 }
 
-Owned<Backend> make_backend(std::shared_ptr<const OpenedModel> model, kernels::KvType type, const EngineParams &p, uint64_t kv_bytes, int32_t *out_blocks) {
+Owned<Backend> make_backend(std::shared_ptr<const OpenedModel> model, kernels::KvType type, const EngineParams &p, uint64_t kv_bytes,
+                            int32_t *out_blocks) {
     Memory &m = model->runtime().memory();
     *out_blocks = block_count(*model, p, type, kv_bytes);
     const int32_t rows = model->config().encoder() ? std::max(p.n_ctx, p.max_batch_tokens) : p.max_batch_tokens;
@@ -165,8 +167,8 @@ Owned<Backend> make_backend(std::shared_ptr<const OpenedModel> model, kernels::K
 
 }  // namespace
 
-std::shared_ptr<Engine> open_engine(std::shared_ptr<const OpenedModel> model, std::shared_ptr<const OpenedModel> draft, EngineParams p, kernels::KvType kv_type,
-                                    uint64_t kv_bytes) {
+std::shared_ptr<Engine> open_engine(std::shared_ptr<const OpenedModel> model, std::shared_ptr<const OpenedModel> draft, EngineParams p,
+                                    kernels::KvType kv_type, uint64_t kv_bytes) {
     Runtime &rt = model->runtime();
     Memory &m = rt.memory();
     const model::Config &c = model->config();

@@ -36,12 +36,14 @@ void add_generation_ends(const io::WeightsFile &f, const Limits &limits, text::T
     if (!eos) return;
     auto add = [&](const io::Json &v) {
         auto id = v.is_number() ? v.integer() : std::nullopt;
-        if (!id || *id < 0 || *id >= t.n_vocab()) fail(Code::format, "generation_config.json: eos_token_id is no id of the vocabulary of ", t.n_vocab());
+        if (!id || *id < 0 || *id >= t.n_vocab())
+            fail(Code::format, "generation_config.json: eos_token_id is no id of the vocabulary of ", t.n_vocab());
         t.add_end(static_cast<int32_t>(*id));
     };
     if (eos->is_array())
         for (const io::Json &v : eos->items()) add(v);
-    else add(*eos);
+    else
+        add(*eos);
 }
 
 }  // namespace
@@ -61,7 +63,10 @@ Owned<text::Tokenizer> open_tokenizer(Runtime &rt, std::string_view path) {
 }
 
 OpenedModel::OpenedModel(std::shared_ptr<Runtime> runtime, Owned<io::WeightsFile> file, const ModelOptions &o)
-    : runtime_(std::move(runtime)), templates_(file->chat_templates()), name_(read_name(runtime_->memory(), *file)), architecture_(Alloc<char>(runtime_->memory())) {
+    : runtime_(std::move(runtime)),
+      templates_(file->chat_templates()),
+      name_(read_name(runtime_->memory(), *file)),
+      architecture_(Alloc<char>(runtime_->memory())) {
     Memory &m = runtime_->memory();
     // A model without a usable tokenizer still computes: text calls give the reason.
     try {
@@ -131,7 +136,8 @@ MemoryEstimate estimate(Runtime &rt, const io::WeightsFile &file, const Estimate
     MemoryEstimate e;
     e.weights = w.bytes();
     Checked tokens = Checked(what.n_ctx ? what.n_ctx : c.ctx).rounded_up(block_tokens);
-    if (c.causal) e.kv = (Checked(kv_bytes_per_token(m, c, what.kv_type)) * tokens * Checked(what.max_requests ? what.max_requests : 1)).value();
+    if (c.causal)
+        e.kv = (Checked(kv_bytes_per_token(m, c, what.kv_type)) * tokens * Checked(what.max_requests ? what.max_requests : 1)).value();
     model::ForwardLimits limits;
     limits.rows = what.max_batch_tokens ? what.max_batch_tokens : 512;
     e.scratch = model::Forward::bytes(m, c, w, limits, rt.n_threads());

@@ -31,7 +31,8 @@ void EngineImpl::draw_ahead(const Output &o, std::span<const float> logits, samp
         out.pick = sample::draw(logits, c.sampling, {c.seq.tokens, c.seq.n_prompt}, {}, c.sampler, static_cast<uint64_t>(c.seq.known()), w);
         if (c.group.params.want_logprobs || c.sampling.logprobs >= 0) out.sum = sample::log_sum(workspaces_[0].kernels(), logits);
         out.ready = true;
-    } catch (const Error &) {}  // out of memory: drawn again in its turn, where the failure ends the choice
+    } catch (const Error &) {
+    }  // out of memory: drawn again in its turn, where the failure ends the choice
 }
 
 void EngineImpl::sample_group(size_t first, size_t n) {
@@ -48,13 +49,15 @@ void EngineImpl::sample_group(size_t first, size_t n) {
             EngineImpl &e = *j.engine;
             size_t i = j.first + static_cast<size_t>(task);
             const Output &o = e.outputs_[e.head_first_ + i];
-            if (e.draws_ahead(o)) e.draw_ahead(o, e.backend_->logits(static_cast<int32_t>(i)), e.workspaces_[static_cast<size_t>(task)], j.drawn[task]);
+            if (e.draws_ahead(o))
+                e.draw_ahead(o, e.backend_->logits(static_cast<int32_t>(i)), e.workspaces_[static_cast<size_t>(task)], j.drawn[task]);
         },
         &job);
     for (size_t i = 0; i < n; ++i) {
         const Output &o = outputs_[head_first_ + first + i];
         PartState &st = part_states_[static_cast<size_t>(o.part)];
-        if (!st.closed) sample_row(plan_.parts[static_cast<size_t>(o.part)], st, o.row, backend_->logits(static_cast<int32_t>(first + i)), drawn[i]);
+        if (!st.closed)
+            sample_row(plan_.parts[static_cast<size_t>(o.part)], st, o.row, backend_->logits(static_cast<int32_t>(first + i)), drawn[i]);
     }
 }
 
@@ -107,7 +110,9 @@ void EngineImpl::fork_children(Choice &first, std::span<const float> logits) {
             if (c.seq.phase != batch::Phase::running) continue;  // it computes the end of its prompt itself, later
             c.t_first_step = first.t_first_step;
             sample_for(c, logits, Drawn());
-        } catch (const Error &e) { finish(c, Finish::error, e.text()); }
+        } catch (const Error &e) {
+            finish(c, Finish::error, e.text());
+        }
     }
 }
 
@@ -144,7 +149,9 @@ void EngineImpl::sample_for(Choice &c, std::span<const float> logits, const Draw
         if (speech_) forbidden_.insert(forbidden_.end(), speech_->end_tokens().begin(), speech_->end_tokens().end());
         r.forbidden = forbidden_;
     }
-    sample::Pick pick = drawn.ready ? drawn.pick : sample::draw(logits, c.sampling, {c.seq.tokens, c.seq.n_prompt}, r, c.sampler, static_cast<uint64_t>(c.seq.known()), workspaces_[0]);
+    sample::Pick pick = drawn.ready ? drawn.pick
+                                    : sample::draw(logits, c.sampling, {c.seq.tokens, c.seq.n_prompt}, r, c.sampler,
+                                                   static_cast<uint64_t>(c.seq.known()), workspaces_[0]);
     if (pick.outcome == sample::Outcome::numeric) return finish(c, Finish::numeric, "numeric: logits are not numbers");
     if (pick.outcome == sample::Outcome::dead_end) return finish(c, Finish::dead_end, "dead end: no token may follow");
     c.sampler = pick.next;
@@ -209,16 +216,20 @@ void EngineImpl::propose(Choice &c) {
     int32_t room = c.seq.max_tokens - c.seq.known() - 1;
     if (p.max_tokens > 0) room = std::min(room, p.max_tokens - c.n_done - 1);
     if (c.guess == 0) c.guess = std::min(4, most);
-    if (c.wait > 0) --c.wait;
-    else if (params_.lookup_tokens > 0) lookup(c.seq.tokens, std::min({c.guess, params_.lookup_tokens, room}), c.seq.drafts);
+    if (c.wait > 0)
+        --c.wait;
+    else if (params_.lookup_tokens > 0)
+        lookup(c.seq.tokens, std::min({c.guess, params_.lookup_tokens, room}), c.seq.drafts);
     if (drafter_ && c.seq.drafts.empty()) drafter_->add(c, std::min({c.guess, params_.draft_tokens, room}));
 }
 
 void EngineImpl::adapt(Choice &c, int32_t proposed, int32_t accepted) noexcept {
     // A batch of five rows costs little more than one of one (PERFORMANCE: 1.2x), so a guess pays from one token on.
     int32_t most = std::max(params_.lookup_tokens, params_.draft_tokens);
-    if (accepted == proposed) c.guess = std::min(most, c.guess * 2);
-    else c.guess = std::min(most, std::max(drafter_ ? 1 : 2, accepted + 1));
+    if (accepted == proposed)
+        c.guess = std::min(most, c.guess * 2);
+    else
+        c.guess = std::min(most, std::max(drafter_ ? 1 : 2, accepted + 1));
     if (accepted == 0) c.wait = 2;
 }
 

@@ -14,7 +14,8 @@ void EngineImpl::single_pass(const Rows &r) {
     ++pass_serial_;
     backend_->begin({&r, 1});
     try {
-        while (!backend_->advance(0)) {}
+        while (!backend_->advance(0)) {
+        }
     } catch (...) {
         backend_->abandon();
         throw;
@@ -24,7 +25,11 @@ void EngineImpl::single_pass(const Rows &r) {
 class ScoreImpl final : public Score {
 public:
     ScoreImpl(std::shared_ptr<EngineImpl> e, std::span<const int32_t> ids, int32_t chunk)
-        : engine_(std::move(e)), ids_(ids.begin(), ids.end(), Alloc<int32_t>(engine_->memory_)), table_(engine_->memory_), copies_(engine_->memory_), chunk_(chunk) {}
+        : engine_(std::move(e)),
+          ids_(ids.begin(), ids.end(), Alloc<int32_t>(engine_->memory_)),
+          table_(engine_->memory_),
+          copies_(engine_->memory_),
+          chunk_(chunk) {}
     ~ScoreImpl() override {
         // Must not fail and must not wait for a whole step: who steps takes the blocks back when it is busy now.
         std::lock_guard lock(engine_->core_->mutex);
@@ -50,7 +55,8 @@ public:
             head_from_ = at_;
             head_n_ = std::min<int64_t>(from_ + n_ - at_, e.backend_->max_head_rows());
             e.backend_->begin_head(static_cast<int32_t>(at_ - from_), static_cast<int32_t>(head_n_));
-            while (!e.backend_->advance_head(0)) {}
+            while (!e.backend_->advance_head(0)) {
+            }
         }
         std::span<const float> row = e.backend_->logits(static_cast<int32_t>(at_ - head_from_));
         sample::Extremes x = sample::extremes(row);
@@ -59,7 +65,8 @@ public:
         out.argmax = std::max(0, sample::first_equal(row, x.max));
         out.logprob = 0;
         if (at_ + 1 < static_cast<int64_t>(ids_.size()))
-            out.logprob = static_cast<double>(row[static_cast<size_t>(ids_[static_cast<size_t>(at_ + 1)])]) - sample::log_sum(e.workspaces_[0].kernels(), row);
+            out.logprob = static_cast<double>(row[static_cast<size_t>(ids_[static_cast<size_t>(at_ + 1)])]) -
+                          sample::log_sum(e.workspaces_[0].kernels(), row);
         if (logits) std::copy(row.begin(), row.end(), logits);
         if (++at_ == static_cast<int64_t>(ids_.size())) e.cache_.release(table_);
         return true;
@@ -124,7 +131,8 @@ size_t cut_length(size_t n, const EmbedParams &p, int32_t n_ctx) {
     return std::min(n, most);
 }
 int32_t width(const EmbedParams &p, int32_t n_embd) {
-    if (p.dimensions < 0 || p.dimensions > n_embd) fail(Code::invalid_argument, "dimensions is ", p.dimensions, ", the model gives ", n_embd);
+    if (p.dimensions < 0 || p.dimensions > n_embd)
+        fail(Code::invalid_argument, "dimensions is ", p.dimensions, ", the model gives ", n_embd);
     return p.dimensions ? p.dimensions : n_embd;
 }
 

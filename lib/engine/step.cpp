@@ -56,8 +56,10 @@ void EngineImpl::serve() noexcept {
         }
         auto due = [&] { return quit_ || (core_->attention.load(std::memory_order_relaxed) && !paused_.load()); };
         // A deadline, a failed pass or a claim: look again soon. Else sleep until someone asks for something.
-        if (failed || deadlines_ || n_claims_ > 0) core_->work.wait_for(lock, std::chrono::milliseconds(5), due);
-        else core_->work.wait(lock, due);
+        if (failed || deadlines_ || n_claims_ > 0)
+            core_->work.wait_for(lock, std::chrono::milliseconds(5), due);
+        else
+            core_->work.wait(lock, due);
         if (quit_) return;
     }
 }
@@ -158,7 +160,9 @@ void EngineImpl::absorb() {
                 sched_.unhold(c.seq);
                 try {
                     deliver(c, token, 0, {});
-                } catch (const Error &e) { finish(c, Finish::error, e.text()); }
+                } catch (const Error &e) {
+                    finish(c, Finish::error, e.text());
+                }
             }
         }
     }
@@ -172,7 +176,8 @@ bool EngineImpl::prepare() {
         sched_.plan(plan_);
         if (plan_.empty()) {
             if (sched_.starved())
-                fail(Code::limit, "requests wait for KV blocks that unfinished scores hold: ", cache_.pool().n_free(), " of ", cache_.pool().n_blocks(), " are free");
+                fail(Code::limit, "requests wait for KV blocks that unfinished scores hold: ", cache_.pool().n_free(), " of ",
+                     cache_.pool().n_blocks(), " are free");
             return false;
         }
         stage_ = Stage::begun;
@@ -251,7 +256,8 @@ void EngineImpl::close_pass() {
         trace_.add({pass_started_, now, mine_.steps, 0, 0, plan_.n_tokens, 0, 2});
         for (const batch::Part &p : plan_.parts) {
             const Choice &c = choice_of(*p.seq);
-            trace_.add({pass_started_, now, mine_.steps, c.group.id, c.index, p.n, p.from, static_cast<uint8_t>(p.n == 1 + p.n_drafts && p.last)});
+            trace_.add(
+                {pass_started_, now, mine_.steps, c.group.id, c.index, p.n, p.from, static_cast<uint8_t>(p.n == 1 + p.n_drafts && p.last)});
         }
     }
     stage_ = Stage::idle;
@@ -269,8 +275,10 @@ void EngineImpl::close_pass() {
 void EngineImpl::abort_pass() noexcept {
     if (drafter_) drafter_->abandon();
     if (stage_ == Stage::idle) return;
-    if (stage_ == Stage::begun) backend_->copy_blocks(plan_.copies);  // tables already point to the copies
-    else backend_->abandon();
+    if (stage_ == Stage::begun)
+        backend_->copy_blocks(plan_.copies);  // tables already point to the copies
+    else
+        backend_->abandon();
     // Parts that were committed row by row keep what they got; the rest is as before the plan.
     for (size_t i = plan_.parts.size(); i-- > 0;)
         if (i < part_states_.size() && part_states_[i].committed) plan_.parts.erase(plan_.parts.begin() + static_cast<ptrdiff_t>(i));
@@ -287,9 +295,17 @@ void EngineImpl::finish(Choice &c, Finish why, std::string_view text) {
     c.waits_for_host = false;
     c.end(why, text);
     switch (why) {
-    case Finish::cancelled: case Finish::deadline: ++mine_.cancelled; break;
-    case Finish::numeric: case Finish::dead_end: case Finish::error: ++mine_.failed; break;
-    default: ++mine_.finished;
+        case Finish::cancelled:
+        case Finish::deadline:
+            ++mine_.cancelled;
+            break;
+        case Finish::numeric:
+        case Finish::dead_end:
+        case Finish::error:
+            ++mine_.failed;
+            break;
+        default:
+            ++mine_.finished;
     }
 }
 

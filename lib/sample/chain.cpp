@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "base/error.h"
-#include "sample/chain_impl.h"
 #include "kernels/table.h"
+#include "sample/chain_impl.h"
 #include "sample/math.h"
 
 namespace inlay::sample {
@@ -17,9 +17,17 @@ constexpr double kLn2 = 0.6931471805599453;
 }  // namespace
 
 Workspace::Workspace(Memory &m, int32_t n_vocab, const kernels::KernelTable *k)
-    : n_vocab_(n_vocab), kernels_(k ? *k : kernels::build_table({})), row_(Alloc<float>(m, MemTag::scratch)), list_(Alloc<Candidate>(m, MemTag::scratch)), sorting_(Alloc<Candidate>(m, MemTag::scratch)),
-      weights_(Alloc<float>(m, MemTag::scratch)), histogram_(static_cast<size_t>(2 * kDepths), 0.0, Alloc<double>(m, MemTag::scratch)), blocks_(Alloc<double>(m, MemTag::scratch)),
-      counts_(Alloc<uint32_t>(m, MemTag::scratch)), touched_(Alloc<int32_t>(m, MemTag::scratch)), match_(Alloc<int32_t>(m, MemTag::scratch)),
+    : n_vocab_(n_vocab),
+      kernels_(k ? *k : kernels::build_table({})),
+      row_(Alloc<float>(m, MemTag::scratch)),
+      list_(Alloc<Candidate>(m, MemTag::scratch)),
+      sorting_(Alloc<Candidate>(m, MemTag::scratch)),
+      weights_(Alloc<float>(m, MemTag::scratch)),
+      histogram_(static_cast<size_t>(2 * kDepths), 0.0, Alloc<double>(m, MemTag::scratch)),
+      blocks_(Alloc<double>(m, MemTag::scratch)),
+      counts_(Alloc<uint32_t>(m, MemTag::scratch)),
+      touched_(Alloc<int32_t>(m, MemTag::scratch)),
+      match_(Alloc<int32_t>(m, MemTag::scratch)),
       key_(Alloc<Key>(m, MemTag::scratch)) {
     size_t n = static_cast<size_t>(n_vocab);
     row_.resize(n);
@@ -82,7 +90,8 @@ void Chain::mirostat_truncate(const State &s) {
     size_t m = std::min<size_t>(100, n_list_);
     double tb = 0, tt = 0;
     for (size_t i = 0; i + 1 < m; ++i) {
-        double t = log64(static_cast<double>(i + 2) / static_cast<double>(i + 1)), b = static_cast<double>(w_.list_[i].logit - w_.list_[i + 1].logit);
+        double t = log64(static_cast<double>(i + 2) / static_cast<double>(i + 1)),
+               b = static_cast<double>(w_.list_[i].logit - w_.list_[i + 1].logit);
         tb += t * b;
         tt += t * t;
     }
@@ -132,8 +141,10 @@ Pick Chain::run(const State &s, uint64_t position) {
     return out;
 }
 
-Pick draw(std::span<const float> logits, const Params &p, const History &h, const Restriction &r, const State &s, uint64_t position, Workspace &w) {
-    require(static_cast<int64_t>(logits.size()) == w.n_vocab(), "draw: a row of ", logits.size(), " logits, the workspace is for ", w.n_vocab());
+Pick draw(std::span<const float> logits, const Params &p, const History &h, const Restriction &r, const State &s, uint64_t position,
+          Workspace &w) {
+    require(static_cast<int64_t>(logits.size()) == w.n_vocab(), "draw: a row of ", logits.size(), " logits, the workspace is for ",
+            w.n_vocab());
     return Chain(logits, p, h, r, w).run(s, position);
 }
 

@@ -127,7 +127,9 @@ void Chain::typical() {
         double surprise = ln_s - static_cast<double>(w_.list_[i].logit - m), d = surprise - h;
         w_.key_.push_back({d < 0 ? -d : d, w_.list_[i].logit, w_.list_[i].id, w_.weights_[i]});
     }
-    auto further = [](const Workspace::Key &a, const Workspace::Key &b) { return a.distance > b.distance || (a.distance == b.distance && a.id > b.id); };
+    auto further = [](const Workspace::Key &a, const Workspace::Key &b) {
+        return a.distance > b.distance || (a.distance == b.distance && a.id > b.id);
+    };
     std::make_heap(w_.key_.begin(), w_.key_.end(), further);
     size_t left = w_.key_.size(), n = 0;
     while (left > 0 && have < static_cast<double>(p_.typical_p) * s) {
@@ -166,7 +168,8 @@ void Chain::keep_all() { keep_from(best() - 88.0f); }
 void Chain::temperature() {
     float t = p_.temperature;
     if (p_.dynatemp_range > 0 && count() > 1) {
-        double lo = std::max(0.001, static_cast<double>(t) - static_cast<double>(p_.dynatemp_range)), hi = static_cast<double>(t) + static_cast<double>(p_.dynatemp_range);
+        double lo = std::max(0.001, static_cast<double>(t) - static_cast<double>(p_.dynatemp_range)),
+               hi = static_cast<double>(t) + static_cast<double>(p_.dynatemp_range);
         double spread = entropy() / log64(static_cast<double>(count()));
         t = static_cast<float>(lo + (hi - lo) * pow64(spread, static_cast<double>(p_.dynatemp_exponent)));
     }
@@ -188,36 +191,40 @@ void Chain::stage(Stage s, const PhiloxBlock &random) {
     bool truncates = p_.mirostat == 0 && count() > 0;
     auto ln = [](float v) { return log64(static_cast<double>(v)); };
     switch (s) {
-    case Stage::penalties: return penalties();
-    case Stage::dry: return dry();
-    case Stage::temperature: return temperature();
-    case Stage::top_n_sigma:
-        if (truncates && p_.top_n_sigma > 0) top_n_sigma();
-        return;
-    case Stage::top_k:
-        if (truncates && p_.top_k > 0) top_k(p_.top_k);
-        return;
-    case Stage::typical:
-        if (truncates && p_.typical_p < 1) typical();
-        return;
-    case Stage::top_p:
-        if (truncates && p_.top_p < 1) top_p();
-        return;
-    case Stage::min_p:
-        if (truncates && p_.min_p > 0) keep_from(static_cast<float>(static_cast<double>(best()) + ln(p_.min_p)));
-        return;
-    case Stage::epsilon:
-        if (truncates && p_.epsilon_cutoff > 0) keep_from(static_cast<float>(static_cast<double>(best()) + log64(mass() * static_cast<double>(p_.epsilon_cutoff))));
-        return;
-    case Stage::eta:  // Hewitt et al. 2022
-        if (truncates && p_.eta_cutoff > 0) {
-            double e = static_cast<double>(p_.eta_cutoff), floor = std::min(e, sqrt64(e) * exp64(-entropy()));
-            keep_from(static_cast<float>(static_cast<double>(best()) + log64(mass() * floor)));
-        }
-        return;
-    case Stage::xtc:
-        if (truncates && p_.xtc_probability > 0 && p_.xtc_threshold <= 0.5f && p_.xtc_threshold > 0) xtc(random);
-        return;
+        case Stage::penalties:
+            return penalties();
+        case Stage::dry:
+            return dry();
+        case Stage::temperature:
+            return temperature();
+        case Stage::top_n_sigma:
+            if (truncates && p_.top_n_sigma > 0) top_n_sigma();
+            return;
+        case Stage::top_k:
+            if (truncates && p_.top_k > 0) top_k(p_.top_k);
+            return;
+        case Stage::typical:
+            if (truncates && p_.typical_p < 1) typical();
+            return;
+        case Stage::top_p:
+            if (truncates && p_.top_p < 1) top_p();
+            return;
+        case Stage::min_p:
+            if (truncates && p_.min_p > 0) keep_from(static_cast<float>(static_cast<double>(best()) + ln(p_.min_p)));
+            return;
+        case Stage::epsilon:
+            if (truncates && p_.epsilon_cutoff > 0)
+                keep_from(static_cast<float>(static_cast<double>(best()) + log64(mass() * static_cast<double>(p_.epsilon_cutoff))));
+            return;
+        case Stage::eta:  // Hewitt et al. 2022
+            if (truncates && p_.eta_cutoff > 0) {
+                double e = static_cast<double>(p_.eta_cutoff), floor = std::min(e, sqrt64(e) * exp64(-entropy()));
+                keep_from(static_cast<float>(static_cast<double>(best()) + log64(mass() * floor)));
+            }
+            return;
+        case Stage::xtc:
+            if (truncates && p_.xtc_probability > 0 && p_.xtc_threshold <= 0.5f && p_.xtc_threshold > 0) xtc(random);
+            return;
     }
 }
 

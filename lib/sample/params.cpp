@@ -13,7 +13,9 @@ namespace {
 // Denormal values are refused with NaN and infinities: no one means 1e-45, and 1 / 1e-45 overflows.
 void in_range(const char *field, float v, float lo, float hi) {
     bool normal = v == 0 || (v >= FLT_MIN && v <= FLT_MAX) || (v <= -FLT_MIN && v >= -FLT_MAX);
-    if (!normal || v < lo || v > hi) fail(Code::invalid_argument, field, " is ", static_cast<double>(v), ", range ", static_cast<double>(lo), " to ", static_cast<double>(hi));
+    if (!normal || v < lo || v > hi)
+        fail(Code::invalid_argument, field, " is ", static_cast<double>(v), ", range ", static_cast<double>(lo), " to ",
+             static_cast<double>(hi));
 }
 void int_range(const char *field, int64_t v, int64_t lo, int64_t hi) {
     if (v < lo || v > hi) fail(Code::invalid_argument, field, " is ", v, ", range ", lo, " to ", hi);
@@ -26,14 +28,16 @@ void ids_in_vocab(const char *field, const Vector<int32_t> &ids, int32_t n_vocab
 }  // namespace
 
 const Stage *default_order() noexcept {
-    static constexpr Stage order[kStages] = {Stage::penalties, Stage::dry,   Stage::top_n_sigma, Stage::top_k, Stage::epsilon,    Stage::eta,
-                                             Stage::typical,   Stage::top_p, Stage::min_p,       Stage::xtc,   Stage::temperature};
+    static constexpr Stage order[kStages] = {Stage::penalties, Stage::dry, Stage::top_n_sigma, Stage::top_k,
+                                             Stage::epsilon,   Stage::eta, Stage::typical,     Stage::top_p,
+                                             Stage::min_p,     Stage::xtc, Stage::temperature};
     return order;
 }
 
 const Stage *temperature_first_order() noexcept {
-    static constexpr Stage order[kStages] = {Stage::penalties, Stage::dry,     Stage::temperature, Stage::top_n_sigma, Stage::top_k, Stage::epsilon,
-                                             Stage::eta,       Stage::typical, Stage::top_p,       Stage::min_p,       Stage::xtc};
+    static constexpr Stage order[kStages] = {Stage::penalties, Stage::dry,     Stage::temperature, Stage::top_n_sigma,
+                                             Stage::top_k,     Stage::epsilon, Stage::eta,         Stage::typical,
+                                             Stage::top_p,     Stage::min_p,   Stage::xtc};
     return order;
 }
 

@@ -45,7 +45,12 @@ String decode_base64(Memory &m, std::string_view in) {
     out.reserve(in.size() / 4 * 3);
     uint32_t word = 0, bits = 0;
     for (char c : in) {
-        int v = c >= 'A' && c <= 'Z' ? c - 'A' : c >= 'a' && c <= 'z' ? c - 'a' + 26 : c >= '0' && c <= '9' ? c - '0' + 52 : c == '+' ? 62 : c == '/' ? 63 : -1;
+        int v = c >= 'A' && c <= 'Z'   ? c - 'A'
+                : c >= 'a' && c <= 'z' ? c - 'a' + 26
+                : c >= '0' && c <= '9' ? c - '0' + 52
+                : c == '+'             ? 62
+                : c == '/'             ? 63
+                                       : -1;
         if (c == '=') break;
         if (v < 0) fail(Code::format, "tokenizer.json: precompiled_charsmap is not base64");
         word = word << 6 | static_cast<uint32_t>(v);
@@ -64,14 +69,22 @@ void hf_normalizer(TokenizerBuilder &b, const Json *root) {
     Normalizer &n = b.normalizer();
     each_part(b.memory(), root, "normalizers", [&](const Json &j) {
         std::string_view type = get_string(j, "type", "");
-        if (type == "NFC") n.add(Kind::nfc);
-        else if (type == "NFD") n.add(Kind::nfd);
-        else if (type == "NFKC") n.add(Kind::nfkc);
-        else if (type == "NFKD") n.add(Kind::nfkd);
-        else if (type == "Lowercase") n.add(Kind::lowercase);
-        else if (type == "StripAccents") n.add(Kind::strip_accents);
-        else if (type == "Nmt") n.add(Kind::nmt);
-        else if (type == "Prepend") n.add(Kind::prepend, "", get_string(j, "prepend", ""));
+        if (type == "NFC")
+            n.add(Kind::nfc);
+        else if (type == "NFD")
+            n.add(Kind::nfd);
+        else if (type == "NFKC")
+            n.add(Kind::nfkc);
+        else if (type == "NFKD")
+            n.add(Kind::nfkd);
+        else if (type == "Lowercase")
+            n.add(Kind::lowercase);
+        else if (type == "StripAccents")
+            n.add(Kind::strip_accents);
+        else if (type == "Nmt")
+            n.add(Kind::nmt);
+        else if (type == "Prepend")
+            n.add(Kind::prepend, "", get_string(j, "prepend", ""));
         else if (type == "Strip") {
             if (get_bool(j, "strip_left", true)) n.add(Kind::strip_left);
             if (get_bool(j, "strip_right", true)) n.add(Kind::strip_right);
@@ -82,16 +95,19 @@ void hf_normalizer(TokenizerBuilder &b, const Json *root) {
                 if (s->string().empty()) fail(Code::format, "tokenizer.json /normalizer: Replace with an empty pattern");
                 n.add(Kind::replace, s->string(), to);
             } else if (const Json *r = pattern.find("Regex"); r && r->is_string()) {
-                if (r->string() == " {2,}") n.add(Kind::replace_runs, " ", to);
-                else if (r->string() == "``" || r->string() == "''") n.add(Kind::replace, r->string(), to);
-                else hf_refuse("/normalizer", "Replace with the regular expression", r->string());
+                if (r->string() == " {2,}")
+                    n.add(Kind::replace_runs, " ", to);
+                else if (r->string() == "``" || r->string() == "''")
+                    n.add(Kind::replace, r->string(), to);
+                else
+                    hf_refuse("/normalizer", "Replace with the regular expression", r->string());
             } else {
                 fail(Code::format, "tokenizer.json /normalizer: Replace without a pattern");
             }
         } else if (type == "BertNormalizer") {
             bool lowercase = get_bool(j, "lowercase", true);
-            b.add_bert_normalizer(get_bool(j, "clean_text", true), get_bool(j, "handle_chinese_chars", true), get_bool(j, "strip_accents", lowercase),
-                                  lowercase);
+            b.add_bert_normalizer(get_bool(j, "clean_text", true), get_bool(j, "handle_chinese_chars", true),
+                                  get_bool(j, "strip_accents", lowercase), lowercase);
         } else if (type == "Precompiled") {
             const Json *map = j.get("precompiled_charsmap");
             if (!map || !map->is_string()) fail(Code::format, "tokenizer.json /normalizer: Precompiled without a map");
@@ -122,18 +138,27 @@ constexpr KnownPattern kPatterns[] = {
     {"'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+", scan::gpt2},
     {"'(?:[sdmt]|ll|ve|re)| ?\\p{L}++| ?\\p{N}++| ?[^\\s\\p{L}\\p{N}]++|\\s++$|\\s+(?!\\S)|\\s", scan::gpt2},
     {CONTRACTIONS "|" LEAD "\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" SPACES, scan::llama3},
-    {"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|" LEAD "\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" SPACES, scan::llama3_ascii},
-    {"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+", scan::llama3},
-    {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+", scan::llama3},
+    {"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|" LEAD "\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" SPACES,
+     scan::llama3_ascii},
+    {"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+",
+     scan::llama3},
+    {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}{1,3}| "
+     "?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+",
+     scan::llama3},
     {CONTRACTIONS "|" LEAD "\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" SPACES, scan::qwen2},
-    {"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+", scan::qwen2},
+    {"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+",
+     scan::qwen2},
     {CONTRACTIONS "|" LEAD "[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" SPACES, scan::qwen35},
     {CONTRACTIONS "|[^\r\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\r\n]+|\\s*[\r\n]+|\\s+(?!\\S)|\\s+", scan::seed_coder},
-    {LEAD UPPER "*" LOWER "+" CONTRACTIONS "?|" LEAD UPPER "+" LOWER "*" CONTRACTIONS "?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" SPACES, scan::gpt4o},
+    {LEAD UPPER "*" LOWER "+" CONTRACTIONS "?|" LEAD UPPER "+" LOWER "*" CONTRACTIONS
+                "?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" SPACES,
+     scan::gpt4o},
     {LEAD UPPER "*" LOWER "+|" LEAD UPPER "+" LOWER "*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" SPACES, scan::tekken},
-    {"[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
+    {"[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| "
+     "?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
      scan::deepseek3},
-    {"[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+    {"[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| "
+     "?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
      scan::deepseek3},
     {" ?[^(\\s|.,!?…。，、।۔،)]+", scan::bloom},
     {" ?[^(\\s|[.,!?…。，、।۔،])]+", scan::bloom},
@@ -184,9 +209,11 @@ void add_split(TokenizerBuilder &b, const Json &j, bool mapped) {
     if (mapped && found != scan::ascii_triples) hf_refuse("/pre_tokenizer/pattern/Regex", "behind ByteLevel, Split pattern", regex);
     // Isolated keeps matches and gaps. "Removed" and inverted keeps the matches alone, which is the same for the patterns
     // that leave no gaps.
-    bool total = found == scan::gpt2 || found == scan::llama3 || found == scan::llama3_ascii || found == scan::qwen2 || found == scan::qwen35 ||
-                 found == scan::gpt4o || found == scan::tekken || found == scan::seed_coder || found == scan::lines;
-    if (behavior != "Isolated" && !(behavior == "Removed" && invert && total)) hf_refuse("/pre_tokenizer/behavior", "Split behavior", behavior);
+    bool total = found == scan::gpt2 || found == scan::llama3 || found == scan::llama3_ascii || found == scan::qwen2 ||
+                 found == scan::qwen35 || found == scan::gpt4o || found == scan::tekken || found == scan::seed_coder ||
+                 found == scan::lines;
+    if (behavior != "Isolated" && !(behavior == "Removed" && invert && total))
+        hf_refuse("/pre_tokenizer/behavior", "Split behavior", behavior);
     add_step(b, found);
 }
 
@@ -215,22 +242,29 @@ void hf_pre_tokenizer(TokenizerBuilder &b, const Json *root, HfPipeline &p) {
             std::string_view blank = get_string(j, "replacement", kBlank), scheme = prepend_scheme(j);
             if (blank != kBlank) hf_refuse("/pre_tokenizer/replacement", "Metaspace replacement", blank);
             n.add(Kind::replace, " ", kBlank);
-            if (scheme == "always" || scheme == "first") n.add(Kind::prefix_blank, "", kBlank).only_first = scheme == "first";
-            else if (scheme != "never") hf_refuse("/pre_tokenizer/prepend_scheme", "prepend scheme", scheme);
+            if (scheme == "always" || scheme == "first")
+                n.add(Kind::prefix_blank, "", kBlank).only_first = scheme == "first";
+            else if (scheme != "never")
+                hf_refuse("/pre_tokenizer/prepend_scheme", "prepend scheme", scheme);
             if (get_bool(j, "split", true)) add_step(b, scan::metaspace);
         } else if (type == "Split") {
             add_split(b, j, p.byte_level);
         } else if (type == "Digits") {
             bool single = get_bool(j, "individual_digits", false);
-            if (p.byte_level) add_step(b, single ? scan::mapped_digit : scan::mapped_digit_runs);
-            else add_step(b, single ? scan::digit : scan::digit_runs);
+            if (p.byte_level)
+                add_step(b, single ? scan::mapped_digit : scan::mapped_digit_runs);
+            else
+                add_step(b, single ? scan::digit : scan::digit_runs);
         } else if (p.byte_level) {
             hf_refuse("/pre_tokenizer", "behind ByteLevel,", type);
         } else if (type == "Punctuation") {
             std::string_view behavior = get_string(j, "behavior", "Isolated");
-            if (behavior == "Isolated") add_step(b, scan::punctuation);
-            else if (behavior == "Contiguous") add_step(b, scan::punctuation_runs);
-            else hf_refuse("/pre_tokenizer/behavior", "Punctuation behavior", behavior);
+            if (behavior == "Isolated")
+                add_step(b, scan::punctuation);
+            else if (behavior == "Contiguous")
+                add_step(b, scan::punctuation_runs);
+            else
+                hf_refuse("/pre_tokenizer/behavior", "Punctuation behavior", behavior);
         } else if (type == "WhitespaceSplit") {
             add_step(b, scan::white_space);
             b.cut().drop_space = true;
@@ -250,9 +284,11 @@ void hf_post_processor(TokenizerBuilder &b, const Json *root) {
     bool any = false;
     auto token = [&](const Json &pair) {
         // ["[CLS]", 101]
-        if (!pair.is_array() || pair.items().size() != 2 || !pair.items()[1].is_integer()) fail(Code::format, "tokenizer.json /post_processor: not [text, id]");
+        if (!pair.is_array() || pair.items().size() != 2 || !pair.items()[1].is_integer())
+            fail(Code::format, "tokenizer.json /post_processor: not [text, id]");
         int64_t id = pair.items()[1].integer().value_or(-1);
-        if (id < 0 || id >= b.vocab().size()) fail(Code::format, "mismatch: tokenizer.json /post_processor: id ", id, " is outside of the vocabulary");
+        if (id < 0 || id >= b.vocab().size())
+            fail(Code::format, "mismatch: tokenizer.json /post_processor: id ", id, " is outside of the vocabulary");
         return static_cast<int32_t>(id);
     };
     each_part(b.memory(), root, "processors", [&](const Json &j) {
@@ -279,13 +315,16 @@ void hf_post_processor(TokenizerBuilder &b, const Json *root) {
                 std::string_view name = get_string(*special, "id", "");
                 const Json *entry = specials ? specials->get(name) : nullptr;
                 const Json *ids = entry ? entry->get("ids") : nullptr;
-                if (!ids || !ids->is_array()) fail(Code::format, "tokenizer.json /post_processor/special_tokens has no ids for ", quoted{name});
+                if (!ids || !ids->is_array())
+                    fail(Code::format, "tokenizer.json /post_processor/special_tokens has no ids for ", quoted{name});
                 for (const Json &id : ids->items()) {
                     int64_t v = id.integer().value_or(-1);
                     if (v < 0 || v >= b.vocab().size())
                         fail(Code::format, "mismatch: tokenizer.json /post_processor: id ", v, " is outside of the vocabulary");
-                    if (behind) b.add_back(static_cast<int32_t>(v));
-                    else b.add_front(static_cast<int32_t>(v));
+                    if (behind)
+                        b.add_back(static_cast<int32_t>(v));
+                    else
+                        b.add_front(static_cast<int32_t>(v));
                 }
             }
         } else {
@@ -311,7 +350,8 @@ void hf_decoder(TokenizerBuilder &b, const Json *root, const HfPipeline &p) {
             strip = prepend_scheme(j) != "never";
         } else if (type == "Replace") {
             const Json *from = need(j, "pattern").find("String");
-            if (!from || !from->is_string() || from->string() != kBlank || get_string(j, "content", "") != " ") hf_refuse("/decoder", "decoder", type);
+            if (!from || !from->is_string() || from->string() != kBlank || get_string(j, "content", "") != " ")
+                hf_refuse("/decoder", "decoder", type);
             kind = DecodeKind::blanks;
         } else if (type == "Strip") {
             strip = get_string(j, "content", "") == " " && get_int(j, "start", 0) > 0;

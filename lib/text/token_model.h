@@ -90,7 +90,9 @@ struct MergeCandidate {
 class RankBuckets {
 public:
     explicit RankBuckets(Memory &m)
-        : heads_(Alloc<uint32_t>(m, MemTag::scratch)), ranks_(Alloc<uint32_t>(m, MemTag::scratch)), opened_(Alloc<uint32_t>(m, MemTag::scratch)),
+        : heads_(Alloc<uint32_t>(m, MemTag::scratch)),
+          ranks_(Alloc<uint32_t>(m, MemTag::scratch)),
+          opened_(Alloc<uint32_t>(m, MemTag::scratch)),
           entries_(Alloc<Entry>(m, MemTag::scratch)) {}
     void clear() {
         std::fill(heads_.begin(), heads_.end(), kNone);
@@ -148,7 +150,9 @@ private:
 // from, kept only when spans are asked for.
 struct NormBuffers {
     explicit NormBuffers(Memory &m)
-        : text(Alloc<char>(m, MemTag::scratch)), text2(Alloc<char>(m, MemTag::scratch)), origin(Alloc<uint32_t>(m, MemTag::scratch)),
+        : text(Alloc<char>(m, MemTag::scratch)),
+          text2(Alloc<char>(m, MemTag::scratch)),
+          origin(Alloc<uint32_t>(m, MemTag::scratch)),
           origin2(Alloc<uint32_t>(m, MemTag::scratch)) {}
     String text, text2;
     Vector<uint32_t> origin, origin2;
@@ -157,10 +161,21 @@ struct NormBuffers {
 // One thread's working memory; may serve any number of tokenizers in turn.
 struct EncodeScratch {
     explicit EncodeScratch(Memory &m)
-        : memory(m), segment(m), stretch(m), word(Alloc<char>(m, MemTag::scratch)), pieces(Alloc<Piece>(m, MemTag::scratch)),
-          symbols(Alloc<Symbol>(m, MemTag::scratch)), heap(Alloc<MergeCandidate>(m, MemTag::scratch)), buckets(m), cache(m),
-          code_points(Alloc<char32_t>(m, MemTag::scratch)), scores(Alloc<double>(m, MemTag::scratch)), back(Alloc<Piece>(m, MemTag::scratch)), fallback(Alloc<Piece>(m, MemTag::scratch)),
-          hits(Alloc<Matcher::Hit>(m, MemTag::scratch)), added(Alloc<Matcher::Hit>(m, MemTag::scratch)),
+        : memory(m),
+          segment(m),
+          stretch(m),
+          word(Alloc<char>(m, MemTag::scratch)),
+          pieces(Alloc<Piece>(m, MemTag::scratch)),
+          symbols(Alloc<Symbol>(m, MemTag::scratch)),
+          heap(Alloc<MergeCandidate>(m, MemTag::scratch)),
+          buckets(m),
+          cache(m),
+          code_points(Alloc<char32_t>(m, MemTag::scratch)),
+          scores(Alloc<double>(m, MemTag::scratch)),
+          back(Alloc<Piece>(m, MemTag::scratch)),
+          fallback(Alloc<Piece>(m, MemTag::scratch)),
+          hits(Alloc<Matcher::Hit>(m, MemTag::scratch)),
+          added(Alloc<Matcher::Hit>(m, MemTag::scratch)),
           late(Alloc<Matcher::Hit>(m, MemTag::scratch)) {}
     Memory &memory;
     NormBuffers segment, stretch;  // between added tokens of the raw text; between those of the normalised text

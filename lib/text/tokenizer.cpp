@@ -10,17 +10,35 @@
 namespace inlay::text {
 
 Tokenizer::Tokenizer(Memory &m)
-    : memory_(&m), pre_name_(Alloc<char>(m)), vocab_(m), end_ids_(Alloc<int32_t>(m)), front_(Alloc<int32_t>(m)), back_(Alloc<int32_t>(m)),
-      added_(Alloc<Added>(m)), raw_always_(m), raw_all_(m), late_always_(m), late_all_(m), normalizer_(m), stretch_normalizer_(m), continuing_(Alloc<char>(m)),
-      bytes_(Alloc<char>(m, MemTag::text)), byte_begin_(Alloc<uint32_t>(m, MemTag::text)) {}
+    : memory_(&m),
+      pre_name_(Alloc<char>(m)),
+      vocab_(m),
+      end_ids_(Alloc<int32_t>(m)),
+      front_(Alloc<int32_t>(m)),
+      back_(Alloc<int32_t>(m)),
+      added_(Alloc<Added>(m)),
+      raw_always_(m),
+      raw_all_(m),
+      late_always_(m),
+      late_all_(m),
+      normalizer_(m),
+      stretch_normalizer_(m),
+      continuing_(Alloc<char>(m)),
+      bytes_(Alloc<char>(m, MemTag::text)),
+      byte_begin_(Alloc<uint32_t>(m, MemTag::text)) {}
 
 std::string_view Tokenizer::kind_name() const noexcept {
     switch (kind_) {
-        case Kind::spm: return "spm";
-        case Kind::bpe: return "bpe";
-        case Kind::wordpiece: return "wordpiece";
-        case Kind::unigram: return "unigram";
-        case Kind::wordlevel: return "wordlevel";
+        case Kind::spm:
+            return "spm";
+        case Kind::bpe:
+            return "bpe";
+        case Kind::wordpiece:
+            return "wordpiece";
+        case Kind::unigram:
+            return "unigram";
+        case Kind::wordlevel:
+            return "wordlevel";
     }
     return "?";
 }
@@ -91,8 +109,8 @@ bool is_space(Utf8Char c) noexcept { return (class_of(c.cp) & cls::space) != 0; 
 
 // Cuts `text` at the added tokens of `matcher`: between(begin, end) for what lies between, token(id, begin) for each.
 template <class Between, class Token>
-void Tokenizer::split_added(const Matcher &matcher, std::string_view text, std::span<const TextSegment> segments, Vector<Matcher::Hit> &hits, const Between &between,
-                            const Token &token) const {
+void Tokenizer::split_added(const Matcher &matcher, std::string_view text, std::span<const TextSegment> segments,
+                            Vector<Matcher::Hit> &hits, const Between &between, const Token &token) const {
     matcher.find(text, hits);
     const char *base = text.data(), *end = base + text.size(), *done = base;
     size_t part = 0;
@@ -127,7 +145,8 @@ void Tokenizer::split_added(const Matcher &matcher, std::string_view text, std::
     if (done != end) between(done, end);
 }
 
-void Tokenizer::encode(EncodeScratch &s, std::string_view text, const EncodeOptions &options, Vector<int32_t> &ids, Vector<uint32_t> *begins) const {
+void Tokenizer::encode(EncodeScratch &s, std::string_view text, const EncodeOptions &options, Vector<int32_t> &ids,
+                       Vector<uint32_t> *begins) const {
     if (text.size() > text_limit_) fail(Code::limit, "text has ", text.size(), " bytes, limit ", text_limit_);
     s.cache.open(identity_, text.size());
     // With segments, only raw text can be told apart: control tokens of the normalised kind are left alone.
@@ -162,7 +181,10 @@ void Tokenizer::encode_segment(Run &run, std::string_view raw, uint32_t offset) 
     const Matcher &matcher = run.parse_special ? late_all_ : late_always_;
     if (matcher.empty()) return encode_stretch(run, text);
     split_added(
-        matcher, text, {}, run.s.late, [&](const char *from, const char *to) { encode_stretch(run, {from, static_cast<size_t>(to - from)}); },
+        matcher, text, {}, run.s.late,
+        [&](const char *from, const char *to) {
+            encode_stretch(run, {from, static_cast<size_t>(to - from)});
+        },
         [&](int32_t id, const char *at) { run.put(id, run.begins ? run.offset + run.segment.back(at) : 0); });
 }
 
@@ -182,7 +204,8 @@ void Tokenizer::encode_words(Run &run, std::string_view text) const {
     while (begin < text.size()) {
         size_t end = text.find(kBlank, pos);
         if (end == std::string_view::npos) end = text.size();
-        bool cut = end == text.size() || (end > begin && !joins_blank_[static_cast<unsigned char>(text[end - 1])] && !text.substr(0, end).ends_with(kBlank));
+        bool cut = end == text.size() ||
+                   (end > begin && !joins_blank_[static_cast<unsigned char>(text[end - 1])] && !text.substr(0, end).ends_with(kBlank));
         if (cut) {
             encode_word(run, text.substr(begin, end - begin));
             begin = end;
@@ -217,7 +240,8 @@ Tokenizer::Appended Tokenizer::append_token(int32_t id, bool first, bool skip_sp
     if (skip_special && (type == TokenType::control || type == TokenType::unknown)) return {first, false};
     std::string_view bytes = token_bytes(id);
     switch (decode_) {
-        case DecodeKind::bytes: break;
+        case DecodeKind::bytes:
+            break;
         case DecodeKind::blanks:
             if (first && strip_first_blank_ && type != TokenType::byte && bytes.starts_with(' ')) bytes.remove_prefix(1);
             break;

@@ -22,7 +22,12 @@ struct AddedEntry {
 class HfReader {
 public:
     HfReader(Memory &m, const Json &root, const Json *config, const Limits &limits, const Log &log, Tokenizer::Kind kind)
-        : root_(root), model_(need(root, "model")), config_(config), log_(log), b_(m, limits, kind), scores_(Alloc<double>(m, MemTag::text)) {}
+        : root_(root),
+          model_(need(root, "model")),
+          config_(config),
+          log_(log),
+          b_(m, limits, kind),
+          scores_(Alloc<double>(m, MemTag::text)) {}
 
     Owned<Tokenizer> build(Tokenizer::Kind kind);
 
@@ -57,15 +62,18 @@ void HfReader::read_vocab() {
     uint64_t n_added = added && added->is_array() ? added->items().size() : 0;
     if (added && !added->is_array()) fail(Code::format, "tokenizer.json /added_tokens is not an array");
     if (n_vocab > limits.vocab) fail(Code::limit, "tokenizer.json /model/vocab has ", n_vocab, " tokens, limit ", limits.vocab);
-    if (n_added > limits.added_tokens) fail(Code::limit, "tokenizer.json /added_tokens has ", n_added, " tokens, limit ", limits.added_tokens);
+    if (n_added > limits.added_tokens)
+        fail(Code::limit, "tokenizer.json /added_tokens has ", n_added, " tokens, limit ", limits.added_tokens);
     // Published files leave small gaps between vocabulary and added tokens; an id far beyond the count is a fault.
     const uint64_t most = n_vocab + n_added + 65'536;
     Vector<Slot> slots{Alloc<Slot>(m)};
     auto put = [&](int64_t id, std::string_view text, std::string_view where) {
-        if (id < 0 || static_cast<uint64_t>(id) >= most) fail(Code::format, "tokenizer.json ", where, ": id ", id, " of ", quoted{text}, " is far outside of ", n_vocab, " tokens");
+        if (id < 0 || static_cast<uint64_t>(id) >= most)
+            fail(Code::format, "tokenizer.json ", where, ": id ", id, " of ", quoted{text}, " is far outside of ", n_vocab, " tokens");
         if (slots.size() <= static_cast<size_t>(id)) slots.resize(static_cast<size_t>(id) + 1);
         Slot &s = slots[static_cast<size_t>(id)];
-        if (s.used && s.text != text) fail(Code::format, "tokenizer.json ", where, ": id ", id, " is ", quoted{s.text}, " and ", quoted{text});
+        if (s.used && s.text != text)
+            fail(Code::format, "tokenizer.json ", where, ": id ", id, " is ", quoted{s.text}, " and ", quoted{text});
         s.text = text;
         s.used = true;
         return &s;
@@ -76,7 +84,8 @@ void HfReader::read_vocab() {
             std::optional<int64_t> id = t.value.is_number() ? t.value.integer() : std::nullopt;
             if (!id) fail(Code::format, "tokenizer.json /model/vocab: id of ", quoted{t.key}, " is not an integer");
             if (*id >= 0 && static_cast<size_t>(*id) < slots.size() && slots[static_cast<size_t>(*id)].used)
-                fail(Code::format, "tokenizer.json /model/vocab: id ", *id, " is ", quoted{slots[static_cast<size_t>(*id)].text}, " and ", quoted{t.key});
+                fail(Code::format, "tokenizer.json /model/vocab: id ", *id, " is ", quoted{slots[static_cast<size_t>(*id)].text}, " and ",
+                     quoted{t.key});
             put(*id, t.key, "/model/vocab")->in_model = true;
         }
     } else {
@@ -181,21 +190,26 @@ Owned<Tokenizer> HfReader::build(Tokenizer::Kind kind) {
     if (p.byte_level && kind != Tokenizer::Kind::bpe) hf_refuse("/pre_tokenizer", "with another model than BPE,", "ByteLevel");
     Memory &m = b_.memory();
     switch (kind) {
-        case Tokenizer::Kind::bpe: bpe(p); break;
-        case Tokenizer::Kind::wordpiece: case Tokenizer::Kind::wordlevel: {
+        case Tokenizer::Kind::bpe:
+            bpe(p);
+            break;
+        case Tokenizer::Kind::wordpiece:
+        case Tokenizer::Kind::wordlevel: {
             WordPieceOptions options;
             options.unk = b_.special().unk = unk();
             options.whole_words = kind == Tokenizer::Kind::wordlevel;
             options.continuing = get_string(model_, "continuing_subword_prefix", "##");
             options.max_chars = Checked(get_int(model_, "max_input_chars_per_word", 100)).to<uint32_t>("max_input_chars_per_word");
-            if (options.max_chars > 1000) fail(Code::limit, "tokenizer.json /model/max_input_chars_per_word is ", options.max_chars, ", limit 1000");
+            if (options.max_chars > 1000)
+                fail(Code::limit, "tokenizer.json /model/max_input_chars_per_word is ", options.max_chars, ", limit 1000");
             b_.set_model(make_owned<WordPieceModel>(m, m, b_.vocab(), options));
             break;
         }
         default: {
             UnigramOptions options;
             int64_t id = get_int(model_, "unk_id", -1);
-            if (id >= b_.vocab().size()) fail(Code::format, "mismatch: tokenizer.json /model/unk_id is ", id, ", the vocabulary has ", b_.vocab().size(), " tokens");
+            if (id >= b_.vocab().size())
+                fail(Code::format, "mismatch: tokenizer.json /model/unk_id is ", id, ", the vocabulary has ", b_.vocab().size(), " tokens");
             options.unk = b_.special().unk = id < 0 ? kNoToken : static_cast<int32_t>(id);
             options.byte_fallback = get_bool(model_, "byte_fallback", false);
             options.user_defined_first = false;
@@ -207,7 +221,8 @@ Owned<Tokenizer> HfReader::build(Tokenizer::Kind kind) {
     add_added();
     hf_post_processor(b_, root_.get("post_processor"));
     read_roles();
-    if (config_ && get_bool(*config_, "add_bos_token", false) && !b_.has_front() && b_.special().bos != kNoToken) b_.add_front(b_.special().bos);
+    if (config_ && get_bool(*config_, "add_bos_token", false) && !b_.has_front() && b_.special().bos != kNoToken)
+        b_.add_front(b_.special().bos);
     b_.find_roles();
     return b_.finish(p.byte_level);
 }
@@ -229,11 +244,16 @@ Owned<Tokenizer> tokenizer_from_hf(Memory &m, const Json &root, const Json *conf
     if (type.empty())  // older files leave it out
         type = model.find("merges") ? "BPE" : model.find("unk_id") ? "Unigram" : "WordPiece";
     Tokenizer::Kind kind;
-    if (type == "BPE") kind = Tokenizer::Kind::bpe;
-    else if (type == "WordPiece") kind = Tokenizer::Kind::wordpiece;
-    else if (type == "Unigram") kind = Tokenizer::Kind::unigram;
-    else if (type == "WordLevel") kind = Tokenizer::Kind::wordlevel;
-    else hf_refuse("/model/type", "model", type);
+    if (type == "BPE")
+        kind = Tokenizer::Kind::bpe;
+    else if (type == "WordPiece")
+        kind = Tokenizer::Kind::wordpiece;
+    else if (type == "Unigram")
+        kind = Tokenizer::Kind::unigram;
+    else if (type == "WordLevel")
+        kind = Tokenizer::Kind::wordlevel;
+    else
+        hf_refuse("/model/type", "model", type);
     return HfReader(m, root, config, limits, log, kind).build(kind);
 }
 

@@ -40,13 +40,18 @@ public:
         return id != kNoToken && (type(id) == TokenType::control || only_added(id)) ? kNoToken : id;
     }
     std::string_view text(int32_t id) const noexcept {
-        return std::string_view(text_).substr(begin_[static_cast<size_t>(id)], begin_[static_cast<size_t>(id) + 1] - begin_[static_cast<size_t>(id)]);
+        return std::string_view(text_).substr(begin_[static_cast<size_t>(id)],
+                                              begin_[static_cast<size_t>(id) + 1] - begin_[static_cast<size_t>(id)]);
     }
     float score(int32_t id) const noexcept { return scores_[static_cast<size_t>(id)]; }
-    TokenType type(int32_t id) const noexcept { return static_cast<TokenType>(static_cast<uint8_t>(types_[static_cast<size_t>(id)]) & 0x7f); }
+    TokenType type(int32_t id) const noexcept {
+        return static_cast<TokenType>(static_cast<uint8_t>(types_[static_cast<size_t>(id)]) & 0x7f);
+    }
     // Not a piece of the model: an added token, found in the text as a whole or not at all.
     bool only_added(int32_t id) const noexcept { return static_cast<uint8_t>(types_[static_cast<size_t>(id)]) & 0x80; }
-    void set_only_added(int32_t id) noexcept { types_[static_cast<size_t>(id)] = static_cast<TokenType>(static_cast<uint8_t>(types_[static_cast<size_t>(id)]) | 0x80); }
+    void set_only_added(int32_t id) noexcept {
+        types_[static_cast<size_t>(id)] = static_cast<TokenType>(static_cast<uint8_t>(types_[static_cast<size_t>(id)]) | 0x80);
+    }
     bool has(int32_t id) const noexcept { return id >= 0 && id < size(); }
     size_t max_text_bytes() const noexcept { return max_text_; }
     // The id of byte b as "<0xNN>", or kNoToken.

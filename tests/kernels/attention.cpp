@@ -13,10 +13,16 @@ namespace {
 
 KvType type_of(const Report &r) {
     const std::string_view name = r.kernel;
-    return name.ends_with("_f32") ? KvType::f32 : name.ends_with("_f16") ? KvType::f16 : name.ends_with("_bf16") ? KvType::bf16 : KvType::q8_0;
+    return name.ends_with("_f32")    ? KvType::f32
+           : name.ends_with("_f16")  ? KvType::f16
+           : name.ends_with("_bf16") ? KvType::bf16
+                                     : KvType::q8_0;
 }
 KvWriteFn *writer(const KernelTable &t, KvType type) {
-    return type == KvType::f32 ? t.kv_write_f32 : type == KvType::f16 ? t.kv_write_f16 : type == KvType::bf16 ? t.kv_write_bf16 : t.kv_write_q8_0;
+    return type == KvType::f32    ? t.kv_write_f32
+           : type == KvType::f16  ? t.kv_write_f16
+           : type == KvType::bf16 ? t.kv_write_bf16
+                                  : t.kv_write_q8_0;
 }
 
 struct Dims {
@@ -82,9 +88,19 @@ void check(Report &r, AttnScoresFn *ref, AttnScoresFn *fn) {
         Guarded dq(static_cast<size_t>(most * blocks)), sd(static_cast<size_t>(most * blocks));
         std::vector<int32_t> n128(static_cast<size_t>(most * blocks) + 16), h128(static_cast<size_t>(most * blocks * 2) + 16);
         std::vector<int16_t> s16(static_cast<size_t>(most * blocks * 2) + 32), n16(static_cast<size_t>(most * blocks * 4) + 32);
-        auto line = []<class T>(std::vector<T> &x) { return x.data() + (64 - reinterpret_cast<uintptr_t>(x.data()) % 64) % 64 / sizeof(T); };
+        auto line = []<class T>(std::vector<T> &x) {
+            return x.data() + (64 - reinterpret_cast<uintptr_t>(x.data()) % 64) % 64 / sizeof(T);
+        };
         if (type == KvType::q8_0) {
-            const ActRows rows{.q = line(q8), .d = dq.data(), .sd = sd.data(), .n128 = line(n128), .h128 = line(h128), .s16 = line(s16), .n16 = line(n16), .ldq = blocks * 32, .ldb = blocks};
+            const ActRows rows{.q = line(q8),
+                               .d = dq.data(),
+                               .sd = sd.data(),
+                               .n128 = line(n128),
+                               .h128 = line(h128),
+                               .s16 = line(s16),
+                               .n16 = line(n16),
+                               .ldq = blocks * 32,
+                               .ldb = blocks};
             plain.quantize_q8(q.data(), ldq, most, d.k, &rows);
         }
         for (int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 24, 29})
@@ -132,7 +148,8 @@ void check(Report &r, AttnSoftmaxFn *ref, AttnSoftmaxFn *fn) {
                 r.same(m.data(), wm.data(), rows, "max");
                 r.same(l.data(), wl.data(), rows, "sum");
                 for (int64_t row = 0; row < rows; ++row)
-                    r.same(s.data() + row * kChunkTokens + first, want.data() + row * kChunkTokens + first, static_cast<size_t>(last - first), "p");
+                    r.same(s.data() + row * kChunkTokens + first, want.data() + row * kChunkTokens + first,
+                           static_cast<size_t>(last - first), "p");
                 r.expect(s.intact() && m.intact() && l.intact(), "wrote out of bounds");
             }
 }
@@ -147,7 +164,8 @@ void check(Report &r, AttnValuesFn *ref, AttnValuesFn *fn) {
             for (int64_t first : {0, 13, 200})
                 for (int64_t last : {14, 201, 256}) {
                     if (last <= first) continue;
-                    Guarded p(static_cast<size_t>(rows * kChunkTokens), 5), o(static_cast<size_t>(rows * ldo), 2), want(static_cast<size_t>(rows * ldo), 2);
+                    Guarded p(static_cast<size_t>(rows * kChunkTokens), 5), o(static_cast<size_t>(rows * ldo), 2),
+                        want(static_cast<size_t>(rows * ldo), 2);
                     for (size_t i = 0; i < p.size(); ++i) p.data()[i] = rnd.uniform(0, 1);
                     for (size_t i = 0; i < o.size(); ++i) o.data()[i] = rnd.uniform(-1, 1);
                     std::memcpy(want.data(), o.data(), o.size() * 4);
@@ -172,11 +190,22 @@ void check(Report &r, AttnJoinFn *ref, AttnJoinFn *fn) {
         for (size_t n : {16u, 48u, 64u, 256u}) {
             const size_t ld = n + 3;
             Guarded m(rows, 1), l(rows, 2), o(rows * ld, 3), mc(rows, 4), lc(rows, 5), oc(rows * ld, 6), wm(rows), wl(rows), wo(rows * ld);
-            for (Guarded *g : {&m, &mc}) for (size_t i = 0; i < g->size(); ++i) g->data()[i] = rnd.uniform(-60, 60);
-            for (Guarded *g : {&l, &lc, &o, &oc}) for (size_t i = 0; i < g->size(); ++i) g->data()[i] = rnd.uniform(0, 9);
+            for (Guarded *g : {&m, &mc})
+                for (size_t i = 0; i < g->size(); ++i) g->data()[i] = rnd.uniform(-60, 60);
+            for (Guarded *g : {&l, &lc, &o, &oc})
+                for (size_t i = 0; i < g->size(); ++i) g->data()[i] = rnd.uniform(0, 9);
             m.data()[0] = mc.data()[0];
-            std::memcpy(wm.data(), m.data(), rows * 4), std::memcpy(wl.data(), l.data(), rows * 4), std::memcpy(wo.data(), o.data(), rows * ld * 4);
-            AttnJoinArgs a{wm.data(), wl.data(), wo.data(), mc.data(), lc.data(), oc.data(), static_cast<int64_t>(ld), static_cast<int64_t>(rows), static_cast<int64_t>(n)};
+            std::memcpy(wm.data(), m.data(), rows * 4), std::memcpy(wl.data(), l.data(), rows * 4),
+                std::memcpy(wo.data(), o.data(), rows * ld * 4);
+            AttnJoinArgs a{wm.data(),
+                           wl.data(),
+                           wo.data(),
+                           mc.data(),
+                           lc.data(),
+                           oc.data(),
+                           static_cast<int64_t>(ld),
+                           static_cast<int64_t>(rows),
+                           static_cast<int64_t>(n)};
             ref(&a);
             a.m = m.data(), a.l = l.data(), a.o = o.data();
             fn(&a);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products where the sums of a few tokens fill the registers and the f32 sums live in L1 (PERFORMANCE.md 2i).
-// With VNNI (AVX-VNNI has 16 registers only): dot() adds four products in 32 bits, exactly. Without: vpmaddubsw gives 16-bit sums of two products, and they are added up in 16 bits with wrap-around
-// for as long as the true sum fits: started at -offset * (sum of activations), 8 groups of u4 or u5 (16 products x 16 x
-// 127 = 32,512), or 4 of u6. Then one vpmaddwd widens, multiplying by K-quants' factors on its way. Weights of 8 bits
-// would saturate vpmaddubsw (2 x 255 x 127): both sides are widened to 16 bits and go through vpmaddwd.
-// Needs lanes*.h and, from the includer, kDot: whether dot() is there.
+// With VNNI (AVX-VNNI has 16 registers only): dot() adds four products in 32 bits, exactly. Without: vpmaddubsw gives 16-bit sums of two
+// products, and they are added up in 16 bits with wrap-around for as long as the true sum fits: started at -offset * (sum of activations),
+// 8 groups of u4 or u5 (16 products x 16 x 127 = 32,512), or 4 of u6. Then one vpmaddwd widens, multiplying by K-quants' factors on its
+// way. Weights of 8 bits would saturate vpmaddubsw (2 x 255 x 127): both sides are widened to 16 bits and go through vpmaddwd. Needs
+// lanes*.h and, from the includer, kDot: whether dot() is there.
 #pragma once
 
 #include "kernels/generic/codes.h"
@@ -57,7 +57,9 @@ struct FromPanel {
     const UnitScales *s;
     int j;
     template <int g>
-    INLAY_INLINE I code() const { return codes.template at<g>(); }
+    INLAY_INLINE I code() const {
+        return codes.template at<g>();
+    }
     template <int v>
     INLAY_INLINE I word() const {
         const I c = xor_(codes.template at<v / 2>(), set8(128));
@@ -79,13 +81,19 @@ struct FromRecord {
     using W = Words<Type>;
     const uint8_t *p;
     template <int g>
-    INLAY_INLINE I code() const { return load(p + 64 * g); }
+    INLAY_INLINE I code() const {
+        return load(p + 64 * g);
+    }
     template <int v>
-    INLAY_INLINE I word() const { return load(p + 64 * v); }
+    INLAY_INLINE I word() const {
+        return load(p + 64 * v);
+    }
     INLAY_INLINE F scale() const { return loadf(reinterpret_cast<const float *>(p + W::scale)); }
     INLAY_INLINE F min() const { return loadf(reinterpret_cast<const float *>(p + W::min)); }
     template <int h>
-    INLAY_INLINE I factor() const { return load(p + W::factor + 64 * h); }
+    INLAY_INLINE I factor() const {
+        return load(p + W::factor + 64 * h);
+    }
     INLAY_INLINE I pair() const { return load(p + W::pair); }
 };
 
@@ -108,8 +116,10 @@ INLAY_INLINE void add_codes(I (&i)[T], const S &w, const Tokens &x) {
 #pragma GCC unroll 8
     for (int t = 0; t < T; ++t) {
         const I a = bcast(x.q + t * x.ldq + 4 * g);
-        if constexpr (kDot) i[t] = dot(i[t], c, a);
-        else i[t] = add16(i[t], maddubs(c, a));
+        if constexpr (kDot)
+            i[t] = dot(i[t], c, a);
+        else
+            i[t] = add16(i[t], maddubs(c, a));
         pin(i[t]);
     }
     if constexpr (g + 1 < end) add_codes<g + 1, end>(i, w, x);
@@ -129,20 +139,27 @@ constexpr int log2_of(int v) { return v <= 1 ? 0 : 1 + log2_of(v / 2); }
 // The 32-bit sums' start with dot(): minus128 = -128 * (sum of the activations).
 template <class Type>
 INLAY_INLINE I start32(const int32_t *minus128) {
-    if constexpr (Type::offset == 0) return zero();
-    else return sra32<7 - log2_of(Type::offset)>(bcast(minus128));
+    if constexpr (Type::offset == 0)
+        return zero();
+    else
+        return sra32<7 - log2_of(Type::offset)>(bcast(minus128));
 }
 // A half block's sum times its factor.
 INLAY_INLINE I times_factor(I sum, I factor) {
-    if constexpr (kDot) return mul32(sum, factor);
-    else return madd16(sum, factor);
+    if constexpr (kDot)
+        return mul32(sum, factor);
+    else
+        return madd16(sum, factor);
 }
 // The 16-bit sums' start for half h; h = 2: both halves.
 template <class Type, int h>
 INLAY_INLINE I start16(const int16_t *n16) {
-    if constexpr (Words<Type>::offset == 0) return zero();
-    else if constexpr (h < 2) return mul16(bcast(n16 + 2 * h), set16(Words<Type>::offset));
-    else return mul16(add16(bcast(n16), bcast(n16 + 2)), set16(Words<Type>::offset));
+    if constexpr (Words<Type>::offset == 0)
+        return zero();
+    else if constexpr (h < 2)
+        return mul16(bcast(n16 + 2 * h), set16(Words<Type>::offset));
+    else
+        return mul16(add16(bcast(n16), bcast(n16 + 2)), set16(Words<Type>::offset));
 }
 
 // Exact sums of one block for T tokens.
@@ -199,14 +216,15 @@ INLAY_INLINE void block(float *sums, const S &w, const Tokens &x) {
 template <int T>
 INLAY_INLINE void widen(const ActView &a, int64_t t0, int64_t b0, int64_t n, int16_t *out) {
     for (int t = 0; t < T; ++t)
-        for (int64_t k = 0; k < n * kBlock; k += 16)
-            widen16(a.q + (t0 + t) * a.ldq + b0 * kBlock + k, out + t * 32 * kStretch + k);
+        for (int64_t k = 0; k < n * kBlock; k += 16) widen16(a.q + (t0 + t) * a.ldq + b0 * kBlock + k, out + t * 32 * kStretch + k);
 }
 
 template <class Type, int g>
 INLAY_INLINE void unpack_codes(const FromPanel<Type> &w, uint8_t *out) {
-    if constexpr (Words<Type>::wide) store(out + 64 * g, w.template word<g>());
-    else store(out + 64 * g, w.template code<g>());
+    if constexpr (Words<Type>::wide)
+        store(out + 64 * g, w.template word<g>());
+    else
+        store(out + 64 * g, w.template code<g>());
     if constexpr (g + 1 < Words<Type>::vectors) unpack_codes<Type, g + 1>(w, out);
 }
 
@@ -330,8 +348,10 @@ void many_panel(const MatmulArgs *m, int64_t p) {
 template <class Type, int T, int many_from>
 void matmul_words(const MatmulArgs *m) noexcept {
     for (int64_t p = 0; p < m->n_panels; ++p) {
-        if (m->n_tokens >= many_from) many_panel<Type, T>(m, p);
-        else few_tokens<Type>(m, p);
+        if (m->n_tokens >= many_from)
+            many_panel<Type, T>(m, p);
+        else
+            few_tokens<Type>(m, p);
     }
 }
 

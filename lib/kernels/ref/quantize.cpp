@@ -18,8 +18,7 @@ constexpr uint32_t kInf = 0x7f800000;
 // Round half to even for |v| < 2^22: 1.5 * 2^23 pushes the fraction out.
 int32_t round_even(float v) { return std::bit_cast<int32_t>(v + 12582912.0f) - std::bit_cast<int32_t>(12582912.0f); }
 
-void quantize_block(const float *x, int n, int8_t *q, float *d_out, float *sd, int32_t *n128, int32_t *h128, int16_t *s16,
-                    int16_t *n16) {
+void quantize_block(const float *x, int n, int8_t *q, float *d_out, float *sd, int32_t *n128, int32_t *h128, int16_t *s16, int16_t *n16) {
     uint32_t top = 0;
     for (int i = 0; i < n; ++i) {
         uint32_t a = std::bit_cast<uint32_t>(x[i]) & 0x7fffffffu;
@@ -54,8 +53,12 @@ void quantize_q8(const float *x, int64_t ldx, int64_t n, int64_t cols, const Act
     for (int64_t t = 0; t < n; ++t)
         for (int64_t b = 0; b < out->ldb; ++b) {
             const int64_t left = cols - b * kBlock, at = t * out->ldb + b;
-            quantize_block(x + t * ldx + b * kBlock, left < 0 ? 0 : left < kBlock ? static_cast<int>(left) : kBlock,
-                           out->q + t * out->ldq + b * kBlock, out->d + at, out->sd + at, out->n128 + at, out->h128 + 2 * at, out->s16 + 2 * at, out->n16 + 4 * at);
+            quantize_block(x + t * ldx + b * kBlock,
+                           left < 0        ? 0
+                           : left < kBlock ? static_cast<int>(left)
+                                           : kBlock,
+                           out->q + t * out->ldq + b * kBlock, out->d + at, out->sd + at, out->n128 + at, out->h128 + 2 * at,
+                           out->s16 + 2 * at, out->n16 + 4 * at);
         }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The scheduler against a world without a model: slots of the cache hold token ids, and before every step each planned
 // sequence must read its own past through its table. Random arrivals, cancels, forks, aborts, drafts and cache sizes.
+#include "batch/scheduler.h"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -10,7 +12,6 @@
 
 #include "base/error.h"
 #include "base/rng.h"
-#include "batch/scheduler.h"
 
 using namespace inlay;
 using namespace inlay::batch;
@@ -28,11 +29,17 @@ struct World {
     int wrong = 0, steps = 0, computed = 0;
 
     World(int32_t n_blocks, const Limits &l, bool share = true, uint64_t seed_ = 1)
-        : cache(mem, n_blocks, share, 7), sched(mem, cache, l), plan(mem), slots(static_cast<size_t>(n_blocks), std::vector<int32_t>(16, -1)), seed(seed_) {}
+        : cache(mem, n_blocks, share, 7),
+          sched(mem, cache, l),
+          plan(mem),
+          slots(static_cast<size_t>(n_blocks), std::vector<int32_t>(16, -1)),
+          seed(seed_) {}
 
     int32_t rnd(int32_t n) { return static_cast<int32_t>(philox(seed, 0, draws++).w[0] % static_cast<uint32_t>(n)); }
     // What follows is a function of the past: the token that any schedule must give.
-    static int32_t next_of(const Vector<int32_t> &t) { return static_cast<int32_t>((t[t.size() - 1] * 7 + static_cast<int32_t>(t.size())) % 5); }
+    static int32_t next_of(const Vector<int32_t> &t) {
+        return static_cast<int32_t>((t[t.size() - 1] * 7 + static_cast<int32_t>(t.size())) % 5);
+    }
 
     Sequence &add(std::vector<int32_t> prompt, int32_t answer, int32_t priority = 0, uint64_t salt = 0) {
         auto s = std::make_unique<Sequence>(mem);
@@ -60,7 +67,9 @@ struct World {
         for (auto c : plan.copies) slots[static_cast<size_t>(c.to)] = slots[static_cast<size_t>(c.from)];
         for (Part &p : plan.parts) {
             Sequence &s = *p.seq;
-            auto at = [&](int32_t i) -> int32_t & { return slots[static_cast<size_t>(s.table.blocks[static_cast<size_t>(i / 16)])][static_cast<size_t>(i % 16)]; };
+            auto at = [&](int32_t i) -> int32_t & {
+                return slots[static_cast<size_t>(s.table.blocks[static_cast<size_t>(i / 16)])][static_cast<size_t>(i % 16)];
+            };
             for (int32_t i = 0; i < p.n; ++i) {
                 int32_t pos = p.from + i;
                 at(pos) = pos < s.known() ? s.tokens[static_cast<size_t>(pos)] : s.drafts[static_cast<size_t>(pos - s.known())];
@@ -78,7 +87,9 @@ struct World {
             Sequence &s = *p.seq;
             int32_t accepted = 0;
             if (p.last) {
-                for (; accepted < p.n_drafts && s.known() < s.max_tokens - 1 && s.drafts[static_cast<size_t>(accepted)] == next_of(s.tokens); ++accepted)
+                for (;
+                     accepted < p.n_drafts && s.known() < s.max_tokens - 1 && s.drafts[static_cast<size_t>(accepted)] == next_of(s.tokens);
+                     ++accepted)
                     s.tokens.push_back(s.drafts[static_cast<size_t>(accepted)]);
                 s.tokens.push_back(next_of(s.tokens));
             }
@@ -116,7 +127,8 @@ TEST_CASE("prompts go in chunks beside decoding, within the budget") {
     w.step();
     CHECK(w.plan.parts[1].last);
     CHECK(b.decoding());
-    while (w.step()) {}
+    while (w.step()) {
+    }
     CHECK(w.all.empty());
     CHECK(w.cache.pool().n_free() == 64);
 }
@@ -141,7 +153,9 @@ TEST_CASE("what can never fit is refused with the need") {
     std::string text;
     try {
         w.add(tokens(60, 0), 10);
-    } catch (const Error &e) { text = e.text(); }
+    } catch (const Error &e) {
+        text = e.text();
+    }
     CHECK(text == "a sequence of 70 tokens needs 5 KV blocks, the cache has 4 (64 tokens)");
 }
 
@@ -193,7 +207,8 @@ TEST_CASE("a higher priority takes the place of a lower one that runs") {
     CHECK(c.phase == Phase::running);
     CHECK(a.phase == Phase::running);
     CHECK(w.sched.n_preempted() == 1);
-    while (w.step()) {}
+    while (w.step()) {
+    }
     CHECK(w.wrong == 0);
 }
 
@@ -214,7 +229,8 @@ TEST_CASE("worst-case admission never preempts") {
     l.worst_case = true;
     World w(12, l, false);
     for (int i = 0; i < 6; ++i) w.add(tokens(20, 100 * i), 60);
-    while (w.step()) {}
+    while (w.step()) {
+    }
     CHECK(w.all.empty());
     CHECK(w.sched.n_preempted() == 0);
 }
@@ -223,7 +239,8 @@ TEST_CASE("a cached prefix is not computed again") {
     Limits l;
     World w(64, l);
     w.add(tokens(100, 0), 1);
-    while (w.step()) {}
+    while (w.step()) {
+    }
     int before = w.computed;
     CHECK(before == 100);
     Sequence &b = w.add(tokens(100, 0), 2);

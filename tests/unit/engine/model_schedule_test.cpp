@@ -61,7 +61,8 @@ TEST_CASE("random schedules on tiny models: the bits of the solo run") {
                 one.prompt_logprobs = a.prompt_logprobs && c == 0;
                 auto e = open(models[0], EngineParams{.prefix_cache = false}, 8);
                 auto r = submit(*e, one);
-                while (e->step(0) != Code::done) {}
+                while (e->step(0) != Code::done) {
+                }
                 want.back().emplace_back();
                 REQUIRE(take(*r, want.back().back()));
                 REQUIRE(want.back().back().ids.size() == static_cast<size_t>(a.max_tokens));
@@ -94,8 +95,11 @@ TEST_CASE("random schedules on tiny models: the bits of the solo run") {
                     Answer got;
                     CHECK(take(*rs[k]->choice(c), got));
                     const Answer &w = want[k][static_cast<size_t>(c)];
-                    if (cancelled[k]) bad += !std::equal(got.ids.begin(), got.ids.end(), w.ids.begin()) || !std::equal(got.logprobs.begin(), got.logprobs.end(), w.logprobs.begin());
-                    else bad += !(got == w);
+                    if (cancelled[k])
+                        bad += !std::equal(got.ids.begin(), got.ids.end(), w.ids.begin()) ||
+                               !std::equal(got.logprobs.begin(), got.logprobs.end(), w.logprobs.begin());
+                    else
+                        bad += !(got == w);
                 }
             Stats st = e->stats();
             total.preempted += st.preempted;
@@ -104,7 +108,7 @@ TEST_CASE("random schedules on tiny models: the bits of the solo run") {
             total.pauses += st.pauses;
         }
     }
-    MESSAGE(tried, " schedules, answers differing: ", bad, "; preemptions ", total.preempted, ", cached tokens ", total.cached_tokens, ", drafts accepted ",
-            total.accepted_tokens, ", pauses ", total.pauses);
+    MESSAGE(tried, " schedules, answers differing: ", bad, "; preemptions ", total.preempted, ", cached tokens ", total.cached_tokens,
+            ", drafts accepted ", total.accepted_tokens, ", pauses ", total.pauses);
     CHECK(bad == 0);
 }

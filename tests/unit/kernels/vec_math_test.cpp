@@ -50,9 +50,12 @@ double worst_ulp(kernels::MapFn *fn, F &&truth, float least) {
 }  // namespace
 
 TEST_CASE("exp, tanh and erf stay within their stated errors") {
-    CHECK(worst_ulp(table().map_exp, [](double x) { return std::exp(x); }, 0x1p-125f) < 1.02);
-    CHECK(worst_ulp(table().map_tanh, [](double x) { return std::tanh(x); }, 0x1p-126f) < 1.5);
-    CHECK(worst_ulp(table().map_erf, [](double x) { return std::erf(x); }, 0x1p-126f) < 1.5);
+    CHECK(worst_ulp(
+              table().map_exp, [](double x) { return std::exp(x); }, 0x1p-125f) < 1.02);
+    CHECK(worst_ulp(
+              table().map_tanh, [](double x) { return std::tanh(x); }, 0x1p-126f) < 1.5);
+    CHECK(worst_ulp(
+              table().map_erf, [](double x) { return std::erf(x); }, 0x1p-126f) < 1.5);
 }
 
 TEST_CASE("exp at its edges") {
@@ -98,21 +101,25 @@ TEST_CASE("norms and activations are close to double") {
     kernels::NormArgs a{x.data(), w.data(), nullptr, nullptr, y.data(), n, 0, n, 1, n, 1e-5f};
     table().rms_norm(&a);
     for (size_t i = 0; i < n; ++i)
-        REQUIRE(std::fabs(static_cast<double>(y[i]) - static_cast<double>(x[i]) * static_cast<double>(w[i]) / std::sqrt(square / n + 1e-5)) < 1e-6);
+        REQUIRE(std::fabs(static_cast<double>(y[i]) -
+                          static_cast<double>(x[i]) * static_cast<double>(w[i]) / std::sqrt(square / n + 1e-5)) < 1e-6);
     a.b = b.data();
     table().layer_norm(&a);
     for (size_t i = 0; i < n; ++i)
         REQUIRE(std::fabs(static_cast<double>(y[i]) -
-                          ((static_cast<double>(x[i]) - sum / n) / std::sqrt(centred / n + 1e-5) * static_cast<double>(w[i]) + static_cast<double>(b[i]))) < 2e-6);
+                          ((static_cast<double>(x[i]) - sum / n) / std::sqrt(centred / n + 1e-5) * static_cast<double>(w[i]) +
+                           static_cast<double>(b[i]))) < 2e-6);
     auto act = [&](kernels::ActFn *fn, auto truth) {
         kernels::ActArgs args{x.data(), w.data(), y.data(), n, n, n, 1, n};
         fn(&args);
         double worst = 0;
-        for (size_t i = 0; i < n; ++i) worst = std::max(worst, std::fabs(static_cast<double>(y[i]) - truth(static_cast<double>(x[i])) * static_cast<double>(w[i])));
+        for (size_t i = 0; i < n; ++i)
+            worst = std::max(worst, std::fabs(static_cast<double>(y[i]) - truth(static_cast<double>(x[i])) * static_cast<double>(w[i])));
         return worst;
     };
     CHECK(act(table().act_silu, [](double g) { return g / (1 + std::exp(-g)); }) < 5e-7);
-    CHECK(act(table().act_gelu_tanh, [](double g) { return 0.5 * g * (1 + std::tanh(0.7978845608028654 * (g + 0.044715 * g * g * g))); }) < 5e-7);
+    CHECK(act(table().act_gelu_tanh, [](double g) { return 0.5 * g * (1 + std::tanh(0.7978845608028654 * (g + 0.044715 * g * g * g))); }) <
+          5e-7);
     CHECK(act(table().act_gelu_erf, [](double g) { return 0.5 * g * (1 + std::erf(g / std::sqrt(2.0))); }) < 5e-7);
     CHECK(act(table().act_relu, [](double g) { return g > 0 ? g : 0; }) < 5e-7);
     CHECK(act(table().act_quick_gelu, [](double g) { return g / (1 + std::exp(-1.702 * g)); }) < 5e-7);

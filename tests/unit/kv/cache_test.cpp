@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The paged cache by its counters: blocks come back, shared blocks are never written, prefixes are found by content and
 // salt alone, and a long random run against a plain model of who should see which tokens.
+#include "kv/cache.h"
+
 #include <doctest/doctest.h>
 
 #include <map>
@@ -8,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/rng.h"
-#include "kv/cache.h"
 
 using namespace inlay;
 using namespace inlay::kv;
@@ -172,7 +173,9 @@ TEST_CASE("random use: every sequence reads its own tokens") {
         int32_t from = s.t.n_tokens;
         if (!f.cache.reserve(s.t, upto, f.copies)) return false;
         for (auto c : f.copies) slots[static_cast<size_t>(c.to)] = slots[static_cast<size_t>(c.from)];
-        for (int32_t i = from; i < upto; ++i) slots[static_cast<size_t>(s.t.blocks[static_cast<size_t>(i / 16)])][static_cast<size_t>(i % 16)] = s.tokens[static_cast<size_t>(i)];
+        for (int32_t i = from; i < upto; ++i)
+            slots[static_cast<size_t>(s.t.blocks[static_cast<size_t>(i / 16)])][static_cast<size_t>(i % 16)] =
+                s.tokens[static_cast<size_t>(i)];
         f.cache.commit(s.t, s.salt, s.tokens, upto);
         return true;
     };
@@ -184,8 +187,10 @@ TEST_CASE("random use: every sequence reads its own tokens") {
             int32_t len = 1 + rnd(70), kind = rnd(3);
             for (int32_t i = 0; i < len; ++i) s.tokens.push_back(i < 40 ? kind : rnd(2));
             hits += f.cache.attach(s.t, s.salt, s.tokens, (len - 1) / 16) > 0;
-            if (write(s, len)) seqs.push_back(std::move(s));
-            else f.cache.release(s.t);
+            if (write(s, len))
+                seqs.push_back(std::move(s));
+            else
+                f.cache.release(s.t);
         } else if (what < 7 && !seqs.empty()) {
             Seq &s = seqs[static_cast<size_t>(rnd(static_cast<uint32_t>(seqs.size())))];
             s.tokens.push_back(rnd(2));

@@ -34,10 +34,12 @@ struct Fixture {
     Memory mem;
     Workspace w;
     explicit Fixture(int32_t n) : w(mem, n) {}
-    Pick one(const std::vector<float> &row, const Params &p, uint64_t pos, std::vector<int32_t> hist = {}, int64_t n_prompt = 0, Restriction r = {}, State s = {}) {
+    Pick one(const std::vector<float> &row, const Params &p, uint64_t pos, std::vector<int32_t> hist = {}, int64_t n_prompt = 0,
+             Restriction r = {}, State s = {}) {
         return draw(row, p, History{hist, n_prompt}, r, s, pos, w);
     }
-    std::map<int32_t, double> frequencies(const std::vector<float> &row, const Params &p, int n, std::vector<int32_t> hist = {}, int64_t n_prompt = 0) {
+    std::map<int32_t, double> frequencies(const std::vector<float> &row, const Params &p, int n, std::vector<int32_t> hist = {},
+                                          int64_t n_prompt = 0) {
         std::map<int32_t, double> f;
         for (int i = 0; i < n; ++i) f[one(row, p, static_cast<uint64_t>(i), hist, n_prompt).token] += 1.0 / n;
         return f;
@@ -59,7 +61,9 @@ std::set<int32_t> support(const std::map<int32_t, double> &f) {
 std::string refusal(const Params &p) {
     try {
         validate(p, 100, Limits{});
-    } catch (const Error &e) { return std::string(e.text()); }
+    } catch (const Error &e) {
+        return std::string(e.text());
+    }
     return "";
 }
 std::vector<float> noise(size_t n, uint64_t seed, float scale) {
@@ -76,7 +80,8 @@ std::vector<float> noise(size_t n, uint64_t seed, float scale) {
 TEST_CASE("exp and log against libm in double") {
     double worst64 = 0, worstlog = 0;
     for (double x = -600; x < 600; x += 0.737) worst64 = std::max(worst64, std::fabs(exp64(x) / std::exp(x) - 1));
-    for (double x = 1e-9; x < 1e9; x *= 1.0173) worstlog = std::max(worstlog, std::fabs(log64(x) - std::log(x)) / std::max(1e-3, std::fabs(std::log(x))));
+    for (double x = 1e-9; x < 1e9; x *= 1.0173)
+        worstlog = std::max(worstlog, std::fabs(log64(x) - std::log(x)) / std::max(1e-3, std::fabs(std::log(x))));
     CHECK(worst64 < 1e-14);
     CHECK(worstlog < 1e-14);
     CHECK(log64(1) == 0);
@@ -141,7 +146,10 @@ TEST_CASE("top-k, top-p, min-p, epsilon keep exactly the defined set") {
         auto prob = softmax(row);
         std::vector<int> by(5000);
         for (int i = 0; i < 5000; ++i) by[static_cast<size_t>(i)] = i;
-        std::sort(by.begin(), by.end(), [&](int a, int b) { return row[static_cast<size_t>(a)] > row[static_cast<size_t>(b)] || (row[static_cast<size_t>(a)] == row[static_cast<size_t>(b)] && a < b); });
+        std::sort(by.begin(), by.end(), [&](int a, int b) {
+            return row[static_cast<size_t>(a)] > row[static_cast<size_t>(b)] ||
+                   (row[static_cast<size_t>(a)] == row[static_cast<size_t>(b)] && a < b);
+        });
         Params p(f.mem);
         p.seed = seed;
         p.top_k = 7;

@@ -56,7 +56,9 @@ struct Spm {
     ToyGguf gguf() const {
         ToyGguf g;
         g.kv("tokenizer.ggml.model", "llama").array("tokenizer.ggml.tokens", tokens).array("tokenizer.ggml.scores", scores);
-        g.array("tokenizer.ggml.token_type", types).kv<uint32_t>("tokenizer.ggml.bos_token_id", 1).kv<uint32_t>("tokenizer.ggml.eos_token_id", 2);
+        g.array("tokenizer.ggml.token_type", types)
+            .kv<uint32_t>("tokenizer.ggml.bos_token_id", 1)
+            .kv<uint32_t>("tokenizer.ggml.eos_token_id", 2);
         return g;
     }
 };
@@ -110,8 +112,8 @@ Outcome opens_model(const std::string &bytes) {
 
 std::string hf_bpe(const std::string &extra = "", const std::string &pre = "null", const std::string &normalizer = "null",
                    const std::string &vocab = R"({"a":0,"b":1,"ab":2})", const std::string &merges = R"(["a b"])") {
-    return R"({"normalizer":)" + normalizer + R"(,"pre_tokenizer":)" + pre + extra + R"(,"model":{"type":"BPE","vocab":)" + vocab + R"(,"merges":)" +
-           merges + "}}";
+    return R"({"normalizer":)" + normalizer + R"(,"pre_tokenizer":)" + pre + extra + R"(,"model":{"type":"BPE","vocab":)" + vocab +
+           R"(,"merges":)" + merges + "}}";
 }
 std::string split(const std::string &regex) {
     return R"({"type":"Split","pattern":{"Regex":")" + regex + R"("},"behavior":"Isolated","invert":false})";
@@ -130,7 +132,8 @@ std::string piece(const std::string &text, uint64_t type = 1) {
     return field(1, field(1, text) + varint(2 << 3 | 5) + std::string(reinterpret_cast<const char *>(&score), 4) + number(3, type));
 }
 std::string sp_model(const std::string &more = "", uint64_t model = 2) {
-    return piece("<unk>", 2) + piece("<s>", 3) + piece("</s>", 3) + piece("▁") + piece("a") + piece("▁a") + more + field(2, number(3, model));
+    return piece("<unk>", 2) + piece("<s>", 3) + piece("</s>", 3) + piece("▁") + piece("a") + piece("▁a") + more +
+           field(2, number(3, model));
 }
 
 double seconds_of(const std::function<void()> &fn) {
@@ -160,7 +163,9 @@ TEST_CASE("T-01 tokens: none, one, beyond the limit") {
     none.tokens.clear(), none.scores.clear(), none.types.clear();
     CHECK(mismatch(opens(none.gguf())));
     ToyGguf one;
-    one.kv("tokenizer.ggml.model", "llama").array("tokenizer.ggml.tokens", std::vector<std::string>{"a"}).array<float>("tokenizer.ggml.scores", {0});
+    one.kv("tokenizer.ggml.model", "llama")
+        .array("tokenizer.ggml.tokens", std::vector<std::string>{"a"})
+        .array<float>("tokenizer.ggml.scores", {0});
     CHECK(opens(one).text == "");
     Limits limits;
     limits.vocab = Spm().tokens.size();
@@ -194,7 +199,9 @@ TEST_CASE("T-04 special ids outside of the vocabulary; none at all") {
     }
     Memory m;
     ToyGguf one;
-    one.kv("tokenizer.ggml.model", "llama").array("tokenizer.ggml.tokens", std::vector<std::string>{"a"}).array<float>("tokenizer.ggml.scores", {0});
+    one.kv("tokenizer.ggml.model", "llama")
+        .array("tokenizer.ggml.tokens", std::vector<std::string>{"a"})
+        .array<float>("tokenizer.ggml.scores", {0});
     auto t = open(m, one);
     CHECK(t->special().bos == -1);
     CHECK(t->special().eos == -1);
@@ -255,8 +262,8 @@ TEST_CASE("T-11 character maps") {
     };
     std::string big = blob({0}, std::string(1, '\0'));
     big[0] = '\x7f';
-    CHECK(map(big).code == Code::format);                             // larger than the blob
-    CHECK(map(blob({0}, "abc")).code == Code::format);                // no NUL
+    CHECK(map(big).code == Code::format);                                  // larger than the blob
+    CHECK(map(blob({0}, "abc")).code == Code::format);                     // no NUL
     CHECK(map(blob({0}, std::string("\xff\0", 2))).code == Code::format);  // not UTF-8
     // Units of every kind of bits: nodes outside, cycles, values beyond the text. None may lead out of the blob.
     uint32_t x = 12345;
@@ -288,8 +295,9 @@ TEST_CASE("T-15 tokenizer.json: cut, deep, large, duplicate keys, BOM") {
               Memory m;
               io::JsonDocument::parse(m, json, text::tokenizer_json_limits(limits));
           }).code == Code::limit);
-    for (const char *wrong : {"[]", "1", "{}", R"({"model":1})", R"({"model":{"type":"BPE"}})", R"({"model":{"type":"BPE","vocab":[],"merges":[]}})",
-                              R"({"model":{"type":"BPE","vocab":{"a":"0"},"merges":[]}})", R"({"model":{"type":"BPE","vocab":{"a":0},"merges":{}}})"})
+    for (const char *wrong :
+         {"[]", "1", "{}", R"({"model":1})", R"({"model":{"type":"BPE"}})", R"({"model":{"type":"BPE","vocab":[],"merges":[]}})",
+          R"({"model":{"type":"BPE","vocab":{"a":"0"},"merges":[]}})", R"({"model":{"type":"BPE","vocab":{"a":0},"merges":{}}})"})
         CHECK(opens_json(wrong).code == Code::format);
     CHECK(opens_json(R"({"model":{"type":"Magic","vocab":{}}})").code == Code::unsupported);
 }
@@ -306,7 +314,8 @@ TEST_CASE("T-17 added tokens") {
     CHECK(with(R"({"id":3,"content":"a"})").code == Code::format);  // "a" is token 0
     CHECK(with(R"({"content":"x"})").code == Code::format);
     std::string many;
-    for (int i = 0; i < 65'537; ++i) many += (i ? "," : "") + std::string(R"({"id":)") + std::to_string(i + 3) + R"(,"content":"t)" + std::to_string(i) + "\"}";
+    for (int i = 0; i < 65'537; ++i)
+        many += (i ? "," : "") + std::string(R"({"id":)") + std::to_string(i + 3) + R"(,"content":"t)" + std::to_string(i) + "\"}";
     CHECK(with(many).code == Code::limit);
 }
 
@@ -336,16 +345,16 @@ TEST_CASE("T-21 .model files") {
     CHECK(truncated(opens_model(good + "\x0a\x85")));
     CHECK(truncated(opens_model(good + "\x80")));
     CHECK(opens_model(good + "\x08" + std::string(10, '\x80') + "\x01").code == Code::format);  // 11-byte varint
-    CHECK(truncated(opens_model(good + "\x0a" + std::string(8, '\x80') + "\x80\x01")));          // length 2^63
+    CHECK(truncated(opens_model(good + "\x0a" + std::string(8, '\x80') + "\x80\x01")));         // length 2^63
     CHECK(opens_model(good + number(1, 5)).code == Code::format);                               // pieces as varint
     CHECK(opens_model(good + "\x0b").code == Code::format);                                     // group
     CHECK(opens_model(good + "\x0e").code == Code::format);                                     // wire type 6
     CHECK(opens_model(good + number(0, 5)).code == Code::format);                               // field 0
     CHECK(opens_model(good + piece("")).code == Code::format);
-    CHECK(opens_model(good + piece("a")).code == Code::format);                                 // duplicate
+    CHECK(opens_model(good + piece("a")).code == Code::format);  // duplicate
     CHECK(opens_model(good + piece("x", 9)).code == Code::format);
-    CHECK(opens_model(good + piece("x", 2)).code == Code::format);                              // a second unknown
-    CHECK(opens_model(good + number(77, 1)).text == "");                                        // unknown fields pass
+    CHECK(opens_model(good + piece("x", 2)).code == Code::format);  // a second unknown
+    CHECK(opens_model(good + number(77, 1)).text == "");            // unknown fields pass
     CHECK(opens_model(sp_model("", 3)).code == Code::unsupported);
     std::string empties;
     for (int i = 0; i < 5'000'000; ++i) empties.append("\x0a\x00", 2);
@@ -383,8 +392,9 @@ TEST_CASE("T-23 broken UTF-8 round-trips byte by byte") {
     auto spm = open(m, Spm().gguf().kv("tokenizer.ggml.add_space_prefix", false));
     auto b = open(m, bpe());
     auto q = open(m, bpe({"ab"}, {"a b"}, "qwen2"));
-    for (std::string text : {std::string("a\0b", 3), std::string("\xC0\x80"), std::string("\xED\xA0\x80"), std::string("ab\xE2\x82"), std::string("\xF5\x80\x80\x80"),
-                             std::string("\xFF\xFE a"), std::string("\x80"), std::string("\xF0\x9F\x98")}) {
+    for (std::string text :
+         {std::string("a\0b", 3), std::string("\xC0\x80"), std::string("\xED\xA0\x80"), std::string("ab\xE2\x82"),
+          std::string("\xF5\x80\x80\x80"), std::string("\xFF\xFE a"), std::string("\x80"), std::string("\xF0\x9F\x98")}) {
         for (const auto *t : {spm.get(), b.get(), q.get()}) CHECK(decode(m, *t, encode(s, *t, text, false, false)) == text);
     }
 }
@@ -400,7 +410,10 @@ TEST_CASE("T-24 no control id from a user's text") {
     std::vector<int32_t> types(256, 1);
     types.push_back(3);
     ToyGguf g;
-    g.kv("tokenizer.ggml.model", "gpt2").kv("tokenizer.ggml.pre", "llama-bpe").array("tokenizer.ggml.tokens", tokens).array("tokenizer.ggml.token_type", types);
+    g.kv("tokenizer.ggml.model", "gpt2")
+        .kv("tokenizer.ggml.pre", "llama-bpe")
+        .array("tokenizer.ggml.tokens", tokens)
+        .array("tokenizer.ggml.token_type", types);
     g.array("tokenizer.ggml.merges", std::vector<std::string>{});
     auto b = open(m, g);
     std::string many;

@@ -5,8 +5,8 @@
 
 #include <map>
 
-#include "support/shared.h"
 #include "io/utf8.h"
+#include "support/shared.h"
 #include "text/bpe.h"
 #include "text/stop_strings.h"
 #include "text/stream_decoder.h"
@@ -73,7 +73,11 @@ TEST_CASE("normal forms") {
         CAPTURE(name);
         CAPTURE(text);
         text::Normalizer norm(m);
-        norm.add(name == "nfc" ? Kind::nfc : name == "nfd" ? Kind::nfd : name == "nfkc" ? Kind::nfkc : name == "nfkd" ? Kind::nfkd : Kind::lowercase);
+        norm.add(name == "nfc"    ? Kind::nfc
+                 : name == "nfd"  ? Kind::nfd
+                 : name == "nfkc" ? Kind::nfkc
+                 : name == "nfkd" ? Kind::nfkd
+                                  : Kind::lowercase);
         CHECK(norm.apply(s, s.segment, text, true, true) == row.find("out")->string());
     });
     CHECK(n == 200);
@@ -99,7 +103,8 @@ TEST_CASE("small tokenizers answer as their originals") {
         CHECK(show(got) == show(want));
         for (size_t i = 0; i < begins.size(); ++i) CHECK((begins[i] <= text.size() && (i == 0 || begins[i] >= begins[i - 1])));
         if (const io::Json *d = row.find("decoded")) CHECK(stream(m, t, got) == d->string());
-        if (file == "bytes.json" && text::is_inert(text, text::NormalForm::nfc) && !special && text.find("<tag>") == text.npos) CHECK(decode(m, t, got) == text);
+        if (file == "bytes.json" && text::is_inert(text, text::NormalForm::nfc) && !special && text.find("<tag>") == text.npos)
+            CHECK(decode(m, t, got) == text);
     });
     CHECK(n > 1000);
 }
@@ -142,10 +147,16 @@ TEST_CASE("streamed text is whole characters, whatever the cut") {
     auto bytes = open(m, "bytes.json"), fallback = open(m, "fallback.json");
     auto byte = [](const text::Tokenizer &t, unsigned char b) {
         char c[4];
-        return t.kind_name() == "bpe" && t.decode_kind() == text::DecodeKind::bytes ? t.find({c, text::utf8_write(text::char_of_byte(b), c)}) : t.vocab().find_byte(b);
+        return t.kind_name() == "bpe" && t.decode_kind() == text::DecodeKind::bytes
+                   ? t.find({c, text::utf8_write(text::char_of_byte(b), c)})
+                   : t.vocab().find_byte(b);
     };
-    CHECK(stream(m, *bytes, {byte(*bytes, 0xE6), byte(*bytes, 0xBC), byte(*bytes, 'a')}) == "\xEF\xBF\xBD" "a");
-    CHECK(stream(m, *fallback, {byte(*fallback, 0xE6), byte(*fallback, 0xBC), byte(*fallback, 'a')}) == "\xEF\xBF\xBD\xEF\xBF\xBD" "a");
+    CHECK(stream(m, *bytes, {byte(*bytes, 0xE6), byte(*bytes, 0xBC), byte(*bytes, 'a')}) ==
+          "\xEF\xBF\xBD"
+          "a");
+    CHECK(stream(m, *fallback, {byte(*fallback, 0xE6), byte(*fallback, 0xBC), byte(*fallback, 'a')}) ==
+          "\xEF\xBF\xBD\xEF\xBF\xBD"
+          "a");
     CHECK(stream(m, *bytes, {byte(*bytes, 0xE6)}) == "\xEF\xBF\xBD");
     CHECK(stream(m, *bytes, {byte(*bytes, 0xFF), byte(*bytes, 0xC3), byte(*bytes, 0xA9)}) == "\xEF\xBF\xBD\xC3\xA9");
 }
