@@ -110,8 +110,12 @@ void HfReader::read_vocab() {
     Checked bytes = 0;
     for (const Slot &s : slots) bytes += s.text.size();
     b_.vocab().reserve(slots.size(), bytes.size());
+    // The unknown token is that before it is a special one: models may give it for any text.
+    std::string_view unk = get_string(model_, "unk_token", "");
+    int64_t unk_id = vocab.is_array() ? get_int(model_, "unk_id", -1) : -1;
     for (const Slot &s : slots) {
         TokenType type = s.type;
+        if (s.used && (&s - slots.data() == unk_id || (!unk.empty() && s.text == unk))) type = TokenType::unknown;
         if (type == TokenType::normal && byte_fallback && byte_of_piece(s.text) >= 0) type = TokenType::byte;
         int32_t id = b_.vocab().add(s.text, 0.0f, type, limits);
         if (!s.in_model) b_.vocab().set_only_added(id);
