@@ -94,9 +94,35 @@ private:
         return mix64(h, block[s]);
     }
 
+    // Without circles one pass from the ends backwards finds the blocks (lists of texts, counted lengths).
+    static bool acyclic(const Dfa &d, const Vector<uint32_t> &order, const Vector<uint8_t> &alive, Vector<uint32_t> &block) {
+        Alloc<uint32_t> alloc(order.get_allocator());
+        Vector<uint32_t> left(d.n_states(), 0, alloc), sorted(alloc);
+        size_t n = 0;
+        for (uint32_t s : order) {
+            if (!alive[s]) continue;
+            ++n;
+            for (const Dfa::Arc &a : d.arcs(s))
+                if (alive[a.to]) ++left[a.to];
+        }
+        if (left[0] == 0) sorted.push_back(0);
+        for (size_t i = 0; i < sorted.size(); ++i)
+            for (const Dfa::Arc &a : d.arcs(sorted[i]))
+                if (alive[a.to] && --left[a.to] == 0) sorted.push_back(a.to);
+        if (sorted.size() != n) return false;
+        HashMap<uint64_t, uint32_t> names(alloc.memory());
+        for (size_t i = n; i-- > 0;) {
+            const uint32_t s = sorted[i];
+            block[s] = 0;
+            block[s] = names.emplace(signature(d, s, alive, block), static_cast<uint32_t>(names.size())).first->second;
+        }
+        return true;
+    }
+
     static Vector<uint32_t> blocks(const Dfa &d, const Vector<uint32_t> &order, const Vector<uint8_t> &alive) {
         Alloc<uint32_t> alloc(order.get_allocator());
         Vector<uint32_t> block(d.n_states(), 0, alloc);
+        if (acyclic(d, order, alive, block)) return block;
         for (uint32_t s : order) block[s] = d.accept_[s];
         size_t count = 0;
         // A long chain needs a pass a state; past this the automaton is right, only not the smallest.

@@ -287,7 +287,7 @@ private:
     Vector<uint32_t> set_, stack_;
     uint32_t stamp_ = 0, last_ = 0;
     bool accepting_ = false;
-    uint64_t fuel_ = 10'000'000;
+    uint64_t fuel_ = 5'000'000;
 };
 
 }  // namespace
@@ -303,92 +303,96 @@ Dfa regex_dfa(Memory &m, std::string_view pattern, bool search, const Limits &li
 
 namespace {
 
-void add_runs(ByteGraph &g, uint32_t from, uint32_t to, uint32_t lo, uint32_t hi, Vector<ByteRun> &runs) {
-    runs.clear();
-    utf8_runs(lo, hi, runs);
-    for (const ByteRun &r : runs) {
-        uint32_t at = from;
-        for (int i = 0; i < r.n; ++i) {
-            uint32_t next = i + 1 == r.n ? to : g.n_states++;
-            g.edges.push_back({at, next, r.lo[i], r.hi[i]});
-            at = next;
+// Writes arcs as bytes. Ways into one state share their tails: a character of three bytes costs one edge where another
+// arc has gone to the same state before.
+class ByteWriter {
+public:
+    explicit ByteWriter(Memory &m) : g_(m), runs_(m), chains_(m), escapes_(m) {}
+
+    ByteGraph write(const Dfa &d, bool json) {
+        g_.n_states = d.n_states();
+        for (uint32_t s = 0; s < d.n_states(); ++s) {
+            if (d.accepts(s)) g_.finals.push_back(s);
+            for (const Dfa::Arc &a : d.arcs(s)) {
+                if (json)
+                    json_arc(s, a);
+                else
+                    plain(s, a.to, a.lo, a.hi);
+            }
+        }
+        return std::move(g_);
+    }
+
+private:
+    // The state whose one edge leads to `to`.
+    uint32_t via(uint8_t lo, uint8_t hi, uint32_t to) {
+        auto [it, fresh] = chains_.emplace(static_cast<uint64_t>(to) << 16 | lo << 8 | hi, g_.n_states);
+        if (fresh) g_.edges.push_back({g_.n_states++, to, lo, hi});
+        return it->second;
+    }
+    uint32_t via(char c, uint32_t to) { return via(static_cast<uint8_t>(c), static_cast<uint8_t>(c), to); }
+
+    void plain(uint32_t from, uint32_t to, uint32_t lo, uint32_t hi) {
+        runs_.clear();
+        utf8_runs(lo, hi, runs_);
+        for (const ByteRun &r : runs_) {
+            uint32_t next = to;
+            for (int i = r.n - 1; i > 0; --i) next = via(r.lo[i], r.hi[i], next);
+            g_.edges.push_back({from, next, r.lo[0], r.hi[0]});
         }
     }
-}
 
-void add_word(ByteGraph &g, uint32_t from, uint32_t to, std::string_view word) {
-    for (size_t i = 0; i < word.size(); ++i) {
-        uint32_t next = i + 1 == word.size() ? to : g.n_states++;
-        uint8_t b = static_cast<uint8_t>(word[i]),
-                upper = b >= 'a' && b <= 'f' && i + 1 == word.size() && word.size() == 6 ? static_cast<uint8_t>(b - 32) : b;
-        g.edges.push_back({from, next, b, b});
-        if (upper != b) g.edges.push_back({from, next, upper, upper});
-        from = next;
-    }
-}
-
-void add_escape(ByteGraph &g, uint32_t from, uint32_t to, uint32_t c) {
-    char two[2] = {'\\', 0};
-    switch (c) {
-        case '"':
-        case '\\':
-            two[1] = static_cast<char>(c);
-            break;
-        case '\b':
-            two[1] = 'b';
-            break;
-        case '\f':
-            two[1] = 'f';
-            break;
-        case '\n':
-            two[1] = 'n';
-            break;
-        case '\r':
-            two[1] = 'r';
-            break;
-        case '\t':
-            two[1] = 't';
-            break;
-        default:
-            break;
-    }
-    if (two[1]) return add_word(g, from, to, {two, 2});
-    const char *hex = "0123456789abcdef";
-    char six[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-    add_word(g, from, to, {six, 6});
-}
-
-ByteGraph to_bytes(Memory &m, const Dfa &d, bool json) {
-    ByteGraph g(m);
-    g.n_states = d.n_states();
-    Vector<ByteRun> runs(m);
-    for (uint32_t s = 0; s < d.n_states(); ++s) {
-        if (d.accepts(s)) g.finals.push_back(s);
-        for (const Dfa::Arc &a : d.arcs(s)) {
-            if (!json) {
-                add_runs(g, s, a.to, a.lo, a.hi, runs);
+    // Behind a backslash: the escapes of the characters in `which` (bits 0-31 controls, 32 the quote, 33 the backslash).
+    uint32_t escapes(uint64_t which, uint32_t to) {
+        auto [it, fresh] = escapes_.emplace(std::pair(to, which), g_.n_states);
+        if (!fresh) return it->second;
+        const uint32_t s = g_.n_states++;
+        static constexpr std::string_view hex = "0123456789abcdef";
+        auto one = [&](char c, uint32_t next) { g_.edges.push_back({s, next, static_cast<uint8_t>(c), static_cast<uint8_t>(c)}); };
+        for (uint32_t c = 0; c < 34; ++c) {
+            if (!(which >> c & 1)) continue;
+            const char name = c == 32   ? '"'
+                              : c == 33 ? '\\'
+                              : c == 8  ? 'b'
+                              : c == 9  ? 't'
+                              : c == 10 ? 'n'
+                              : c == 12 ? 'f'
+                              : c == 13 ? 'r'
+                                        : 0;
+            if (name) {
+                one(name, to);
                 continue;
             }
-            uint32_t lo = a.lo;
-            auto plain = [&](uint32_t from, uint32_t end) {  // [from, end)
-                if (from < end) add_runs(g, s, a.to, from, end - 1, runs);
-            };
-            for (; lo < 0x20 && lo <= a.hi; ++lo) add_escape(g, s, a.to, lo);
-            for (uint32_t c : {static_cast<uint32_t>('"'), static_cast<uint32_t>('\\')})
-                if (lo <= c && c <= a.hi) {
-                    plain(lo, c);
-                    add_escape(g, s, a.to, c);
-                    lo = c + 1;
-                }
-            plain(lo, a.hi + 1);
+            auto unicode = [&](char digit) { one('u', via('0', via('0', via(hex[c >> 4], via(digit, to))))); };
+            unicode(hex[c & 15]);
+            if (hex[c & 15] >= 'a') unicode(static_cast<char>(hex[c & 15] - 32));
         }
+        return s;
     }
-    return g;
-}
+
+    void json_arc(uint32_t s, const Dfa::Arc &a) {
+        uint64_t which = 0;
+        uint32_t lo = a.lo;
+        for (; lo < 0x20 && lo <= a.hi; ++lo) which |= 1ull << lo;
+        for (uint32_t c : {static_cast<uint32_t>('"'), static_cast<uint32_t>('\\')})
+            if (lo <= c && c <= a.hi) {
+                which |= 1ull << (c == '"' ? 32 : 33);
+                if (lo < c) plain(s, a.to, lo, c - 1);
+                lo = c + 1;
+            }
+        if (lo <= a.hi) plain(s, a.to, lo, a.hi);
+        if (which) g_.edges.push_back({s, escapes(which, a.to), '\\', '\\'});
+    }
+
+    ByteGraph g_;
+    Vector<ByteRun> runs_;
+    HashMap<uint64_t, uint32_t> chains_;
+    Map<std::pair<uint32_t, uint64_t>, uint32_t> escapes_;
+};
 
 }  // namespace
 
-ByteGraph to_utf8(Memory &m, const Dfa &d) { return to_bytes(m, d, false); }
-ByteGraph to_json_string(Memory &m, const Dfa &d) { return to_bytes(m, d, true); }
+ByteGraph to_utf8(Memory &m, const Dfa &d) { return ByteWriter(m).write(d, false); }
+ByteGraph to_json_string(Memory &m, const Dfa &d) { return ByteWriter(m).write(d, true); }
 
 }  // namespace inlay::text::grammar

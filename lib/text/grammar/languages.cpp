@@ -146,7 +146,7 @@ Lang Languages::length(uint64_t min, uint64_t max) {
     return min == 0 && max == ~0ull ? any : add(texts_of_length(memory_, min, max, limits_));
 }
 
-Lang Languages::texts(std::span<const std::string_view> list) {
+Lang Languages::texts(std::span<const std::string_view> list, bool integers) {
     // A tree of code points; sorted input makes every node's arcs come in order.
     Vector<std::string_view> sorted(list.begin(), list.end(), Alloc<std::string_view>(memory_));
     std::sort(sorted.begin(), sorted.end());
@@ -156,12 +156,22 @@ Lang Languages::texts(std::span<const std::string_view> list) {
     };
     Vector<Group> groups(memory_);
     Dfa d(memory_);
-    if (!sorted.empty()) groups.push_back({0, sorted.size(), 0});
+    if (!sorted.empty())
+        groups.push_back({0, sorted.size(), 0});
+    else
+        return none;
+    if (integers) groups.push_back({0, 0, 1}), groups.push_back({0, 0, 2});  // behind the point, and behind a zero there
     for (size_t g = 0; g < groups.size(); ++g) {
         Group x = groups[g];
-        if (groups.size() > 4u << 20) fail(Code::limit, "schema: its strings have too many characters");
+        if (groups.size() > 400'000) fail(Code::limit, "schema: its strings have too many characters");
+        if (x.first == x.last) {
+            d.begin_state(x.depth == 2);
+            d.arc('0', '0', 2);
+            continue;
+        }
         bool ends = sorted[x.first].size() == x.depth;
         d.begin_state(ends);
+        if (ends && integers) d.arc('.', '.', 1);
         for (size_t i = x.first + ends; i < x.last;) {
             uint32_t c = 0, other = 0;
             int n = decode_utf8(sorted[i], x.depth, c);

@@ -21,7 +21,8 @@ public:
     Lang without(Lang a, Lang b) { return op(a, b, SetOp::subtract); }
     Lang pattern(std::string_view regex);
     Lang text(std::string_view s);
-    Lang texts(std::span<const std::string_view> list);
+    // `integers`: texts of whole numbers, which may also be written with a fraction of zeros.
+    Lang texts(std::span<const std::string_view> list, bool integers = false);
     Lang integer_text() { return pattern("^(?:0|-?[1-9][0-9]*)$"); }  // integers as they are written
     Lang length(uint64_t min, uint64_t max);
     // The languages of formats; false where the format is not known.

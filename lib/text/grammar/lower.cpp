@@ -9,9 +9,9 @@
 namespace inlay::text::grammar {
 namespace {
 
-// The whole network of one constraint. 1M states are about 40 MiB while being built (BAD_INPUTS: 64 MiB a constraint).
-constexpr uint32_t kMaxStates = 1'000'000;
-constexpr uint64_t kMaxEdges = 2'000'000;
+// The whole network of one constraint. 800,000 states are about 60 MiB while being built (BAD_INPUTS: 64 MiB a constraint).
+constexpr uint32_t kMaxStates = 800'000;
+constexpr uint64_t kMaxEdges = 1'200'000;
 
 class Lowering {
 public:

@@ -341,8 +341,23 @@ Tableau::Outcome Tableau::logic_keyword(const Literal &l, Branch &b) {
             }
             if (type_ == kNumber) {
                 Vector<Lang> parts(memory_);
-                for (const Json &x : e.items())
-                    if (x.is_number()) parts.push_back(langs_.equal(x.number_text()));
+                Vector<std::string_view> whole(memory_);
+                Deque<String> texts(memory_);
+                for (const Json &x : e.items()) {
+                    if (!x.is_number()) continue;
+                    Decimal d = parse_decimal(memory_, x.number_text());
+                    if (!d.is_integer()) {
+                        parts.push_back(langs_.equal(x.number_text()));
+                        continue;
+                    }
+                    if (d.negative || d.is_zero()) {
+                        texts.push_back(make_string(memory_, "-"));
+                        texts.back().append(d.whole);
+                        whole.push_back(texts.back());
+                    }
+                    if (!d.negative) texts.push_back(d.whole), whole.push_back(texts.back());
+                }
+                parts.push_back(langs_.texts(whole, true));
                 // Pairs of pairs: adding one after the other would be quadratic.
                 for (; parts.size() > 1;) {
                     size_t half = (parts.size() + 1) / 2;

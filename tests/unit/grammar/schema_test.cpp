@@ -307,6 +307,24 @@ TEST_CASE("hostile sizes end in time") {
     Schema e(list + "]}");
     CHECK(e("\"value7919\""));
     CHECK(!e("\"value7918\""));
+    std::string numbers = R"({"enum":[1.5,-3,0)";
+    for (int i = 0; i < 10000; ++i) numbers += "," + std::to_string(i * 7919 + 1);
+    Schema n(numbers + "]}");
+    CHECK(n("7920"));
+    CHECK(n("1.5"));
+    CHECK(n("-3"));
+    CHECK(n("0"));
+    CHECK(!n("7919"));
+    CHECK(!n("3"));
+    // many objects that each allow other keys: the automata of those keys must stay small
+    std::string tools = R"({"oneOf":[)";
+    for (int i = 0; i < 128; ++i)
+        tools += (i ? "," : "") + std::string(R"({"type":"object","properties":{"name":{"const":"tool)") + std::to_string(i) +
+                 R"("},"arguments":{"type":"object","properties":{"first":{"type":"string"},"second":{"type":"integer"}}}},"required":["name","arguments"]})";
+    Schema t(tools + "]}");
+    CHECK(t(R"({"name":"tool77","arguments":{"second":3,"other":null}})"));
+    CHECK(!t(R"({"name":"tool128","arguments":{}})"));
+    CHECK(t.c->net().n_states() < 60000);
     CHECK(refused("\"" + std::string(2 << 20, 'x') + "\"", "limit"));
     Schema long_list(R"({"type":"array","maxItems":1000000000,"items":{"type":"null"}})");
     CHECK(long_list("[null,null]"));
