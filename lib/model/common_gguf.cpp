@@ -57,6 +57,7 @@ void rope_from_gguf(const GgufKeys &k, Config &c) {
         read_factors(k, "rope_factors_long.weight", r.long_factor);
     }
     c.ropes.push_back(std::move(r));
+    extend_context(c, k.limits());
 }
 
 }  // namespace

@@ -137,9 +137,11 @@ void rope_from_hf(const HfKeys &k, Config &c, double default_theta, double defau
         c.ropes.push_back(read_spec(k, c, old_form && !by_type ? old_form : full ? full : by_type ? nullptr : params, theta, share));
         c.ropes.push_back(read_spec(k, c, local, local_theta, share));
         for (LayerConfig &l : c.layers) l.rope = l.rope < 0 ? -1 : l.window > 0 ? 1 : 0;
+        extend_context(c, k.limits());
         return;
     }
     c.ropes.push_back(read_spec(k, c, old_form && !old_form->members().empty() ? old_form : params, theta, share));
+    extend_context(c, k.limits());
 }
 
 bool layer_types_from_hf(const HfKeys &k, Config &c, int32_t window) {

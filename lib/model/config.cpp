@@ -74,6 +74,15 @@ void Config::fill_layers(const LayerConfig &all, const Limits &limits) {
     layers.assign(static_cast<size_t>(n_layers), all);
 }
 
+void extend_context(Config &c, const Limits &limits) noexcept {
+    if (c.ropes.empty()) return;
+    const RopeSpec &r = c.ropes[0];
+    double reach = c.ctx;
+    if (r.scaling == RopeScaling::yarn) reach = r.original_ctx * r.factor;
+    if (r.scaling == RopeScaling::dynamic) reach = 4.0 * r.ctx * r.factor;
+    if (reach > c.ctx) c.ctx = static_cast<int32_t>(std::min(reach, static_cast<double>(limits.ctx)));
+}
+
 void Config::check(const Limits &limits) const {
     in_range("layer count", n_layers, 1, limits.layers);
     require(layers.size() == static_cast<size_t>(n_layers), "config has ", layers.size(), " layers of ", n_layers);

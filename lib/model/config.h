@@ -121,4 +121,8 @@ struct Config {
     void check(const Limits &limits) const;
 };
 
+// The positions that a scaled rope reaches beyond the trained ones: YaRN its factor; dynamic scaling, which has no end of
+// its own, four times its factor (as far as its published uses went). Call once, after the ropes are read.
+void extend_context(Config &c, const Limits &limits) noexcept;
+
 }  // namespace inlay::model

@@ -183,6 +183,7 @@ TEST_CASE("variants of every architecture answer as transformers does") {
                 std::vector<double> row;
                 for (const io::Json &v : want[i].items()) row.push_back(v.number());
                 together.push_back(tokens);
+                CHECK(static_cast<size_t>(m.config.ctx) >= tokens.size());
                 const Result whole = m.run(tokens, {});
                 std::vector<float> mean(static_cast<size_t>(m.config.hidden));
                 const float *got = whole.row(static_cast<int64_t>(tokens.size()) - 1);
