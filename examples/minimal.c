@@ -18,16 +18,20 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: minimal MODEL PROMPT\n");
         return 2;
     }
+    inlay_model_info info;
     inlay_engine_params ep;
-    inlay_engine_params_init(&ep, sizeof ep);
-    ep.n_ctx = 1024;
-    ep.max_requests = 1;
     inlay_request_params rp;
+    memset(&info, 0, sizeof info);
+    info.struct_size = sizeof info;
+    inlay_engine_params_init(&ep, sizeof ep);
+    ep.max_requests = 1;
     inlay_request_params_init(&rp, sizeof rp);
     rp.max_tokens = 64;
 
     st = inlay_runtime_create(NULL, &rt, &err);
     if (st == INLAY_OK) st = inlay_model_open(rt, argv[1], strlen(argv[1]), NULL, &model, &err);
+    if (st == INLAY_OK) st = inlay_model_get_info(model, &info, &err);
+    if (info.n_ctx > 1024) ep.n_ctx = 1024; /* a cache for this answer, not for the model's whole context */
     if (st == INLAY_OK) st = inlay_engine_create(model, &ep, &engine, &err);
     if (st == INLAY_OK) st = inlay_request_submit_text(engine, argv[2], strlen(argv[2]), &rp, &req, &err);
     while (st >= 0) {

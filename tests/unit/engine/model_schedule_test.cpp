@@ -44,8 +44,13 @@ TEST_CASE("random schedules on tiny models: the bits of the solo run") {
             MESSAGE("SKIP: ../shared/data/golden/tiny is not there");
             return;
         }
+        // A model lies in its runtime's memory: the runtimes go last.
+        std::vector<std::shared_ptr<Runtime>> runtimes;
         std::vector<std::shared_ptr<const OpenedModel>> models;
-        for (int threads = 1; threads <= 4; ++threads) models.push_back(open_tiny(path, threads));
+        for (int threads = 1; threads <= 4; ++threads) {
+            models.push_back(open_tiny(path, threads));
+            runtimes.push_back(models.back()->runtime_handle());
+        }
         Dice d{7};
         std::vector<Ask> asks;
         std::vector<std::vector<Answer>> want;
