@@ -269,7 +269,7 @@ TEST_CASE("T-11 character maps") {
     uint32_t x = 12345;
     for (int round = 0; round < 2000; ++round) {
         std::vector<uint32_t> units;
-        for (int i = 0; i < 300; ++i) units.push_back((x = x * 1664525u + 1013904223u) ^ (x >> 7));
+        for (int i = 0; i < 300; ++i) x = x * 1664525u + 1013904223u, units.push_back(x ^ (x >> 7));
         CHECK(map(blob(units, std::string("x\0", 2))).code == Code::ok);
     }
 }
