@@ -107,7 +107,7 @@ TEST_CASE("hostile: random damage to each text of a folder") {
     for (auto &[name, text] : whole) host.files["hf/" + name] = text;
     REQUIRE(host.open_path("hf") == Code::ok);
     std::mt19937 rnd(6);
-    const std::string alphabet("{}[]\",:0123456789-+.eEtfn\\ ", 32);
+    const std::string alphabet("{}[]\",:0123456789-+.eEtfn\\ ", 28);  // with its NUL
     for (auto &[name, text] : whole) {
         if (name == "model.safetensors") continue;
         std::string &file = host.files["hf/" + name];
