@@ -72,7 +72,8 @@ extern "C" inlay_status inlay_engine_create(const inlay_model *model, const inla
         e.policy = static_cast<engine::Policy>(p.policy);
         e.lookup_tokens = small(p.lookup_tokens, 64, "lookup_tokens");
         e.draft_tokens = small(p.draft_tokens, 64, "draft_tokens");
-        e.swap_bytes = p.swap_bytes;
+        // A promise that is not kept yet is refused, not forgotten.
+        if (p.swap_bytes) fail(Code::unsupported, "swap_bytes ", p.swap_bytes, ": preempted requests are computed again in this version; give 0");
         std::shared_ptr<const engine::OpenedModel> draft = p.draft ? need_handle(p.draft, "draft").impl : nullptr;
         auto impl = engine::open_engine(h.impl, draft, e, kv_type(p.kv_type), p.kv_bytes);
         *out_engine = new_handle<inlay_engine>(h.owner, h.impl, std::move(impl));

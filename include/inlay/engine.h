@@ -45,7 +45,7 @@ typedef struct inlay_engine_params {
     const inlay_model *draft;  /**< speculation by a smaller model with the same vocabulary, or NULL; kept alive */
     uint32_t draft_tokens;     /**< most draft tokens a step, 0 = 4 when there is a draft model */
     uint32_t reserved0;
-    uint64_t swap_bytes;       /**< host memory for the KV blocks of preempted requests; 0 = they are computed again */
+    uint64_t swap_bytes;       /**< reserved for swapping preempted requests to host memory; this version takes 0 alone: they are computed again */
 } inlay_engine_params;
 
 /** Counters of an engine; all grow only, but the first group, which is of now. Cheap to read from any thread. */

@@ -39,7 +39,7 @@ typedef struct inlay_model_params {
     uint32_t layer_end;         /**< one past the last layer to hold, 0 = all; the head comes with the last */
     inlay_progress_fn progress; /**< or NULL */
     void *progress_user;        /**< first argument of `progress` */
-    inlay_string pre_tokenizer; /**< name of the pre-tokenizer where the file lacks one; empty = the file's */
+    inlay_string pre_tokenizer; /**< reserved: this version takes the file's own, and empty alone */
 } inlay_model_params;
 
 /** What a model is. */
