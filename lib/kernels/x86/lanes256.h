@@ -2,8 +2,9 @@
 // Sixteen rows in two 256-bit registers: lanes512.h's words for AVX2 and AVX-VNNI. The first register holds rows 0..7.
 #pragma once
 
+#include <immintrin.h>
+
 #include "kernels/types.h"
-#include "kernels/x86/intrinsics.h"
 
 namespace inlay::INLAY_TIER {
 namespace {

@@ -3,8 +3,9 @@
 // F = 16 x f32. lanes256.h says the same with two registers.
 #pragma once
 
+#include <immintrin.h>
+
 #include "kernels/types.h"
-#include "kernels/x86/intrinsics.h"
 
 namespace inlay::INLAY_TIER {
 namespace {
@@ -84,9 +85,13 @@ INLAY_INLINE void widen16(const int8_t *q, int16_t *out) {
 }
 
 // Keeps a sum where it is: gcc re-associates and spills long chains otherwise (measure/avx2c.cpp: 100 against 220 GOP/s).
+#if defined(INLAY_SIMDE)  // emulated (tests/kernels/simde): there is no such register
+INLAY_INLINE void pin(I &) {}
+#else
 INLAY_INLINE void pin(I &v) { asm("" : "+v"(v)); }
+#endif
 
-#if defined(__AVX512VNNI__) || defined(INLAY_SIMDE)
+#if defined(__AVX512VNNI__)
 INLAY_INLINE I dot(I acc, I u, I s) { return _mm512_dpbusd_epi32(acc, u, s); }
 #endif
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Activations to int8 per 32 on AVX2; wider registers gain nothing on a block of 32.
+#include <immintrin.h>
 #include <string.h>
 
 #include "kernels/signatures.h"
-#include "kernels/x86/intrinsics.h"
 
 namespace inlay::avx2 {
 
