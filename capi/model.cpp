@@ -4,6 +4,7 @@
 #include "base/checked.h"
 #include "capi/engine_handles.h"
 #include "io/source.h"
+#include "model/cost.h"
 
 using namespace inlay;
 using namespace inlay::capi;
@@ -124,7 +125,12 @@ extern "C" inlay_status inlay_model_get_info(const inlay_model *model, inlay_mod
         i.has_weights = m.has_weights();
         i.has_tokenizer = m.tokenizer() != nullptr;
         i.n_params = m.n_params();
-        i.weights_bytes = m.has_weights() ? m.weights().bytes() : 0;
+        if (m.has_weights()) {
+            i.weights_bytes = m.weights().bytes();
+            model::TokenCost cost = model::token_cost(m.weights(), m.config());
+            i.layer_weights_per_token = cost.layer_weights;
+            i.step_bytes = cost.step_bytes;
+        }
         copy_name(i.architecture, sizeof i.architecture, m.architecture());
         copy_name(i.name, sizeof i.name, m.name());
         hex(i.fingerprint, m.fingerprint().hi);

@@ -162,7 +162,7 @@ int cmd_bench(const Words &words) {
         Row r{"pp" + std::to_string(len), {}, 0};
         for (int64_t i = 0; i < reps; ++i)
             r.reps.push_back(prefill(engine.get(), mi.n_vocab, static_cast<size_t>(len), static_cast<uint32_t>(i)));
-        if (roof.int8_gops > 0) r.roof_fraction = r.tps() * 2e-9 * static_cast<double>(mi.n_params) / roof.int8_gops;
+        if (roof.int8_gops > 0) r.roof_fraction = r.tps() * 2e-9 * static_cast<double>(mi.layer_weights_per_token) / roof.int8_gops;
         rows.push_back(r);
         bar.show(++done, total);
     }
@@ -177,7 +177,7 @@ int cmd_bench(const Words &words) {
                 for (int64_t i = 0; i < reps; ++i)
                     r.reps.push_back(decode(engine.get(), mi.n_vocab, static_cast<size_t>(len), static_cast<size_t>(batch),
                                             static_cast<size_t>(depth), static_cast<uint32_t>(i)));
-                double bytes = static_cast<double>(mi.weights_bytes) / static_cast<double>(batch) +
+                double bytes = static_cast<double>(mi.step_bytes) / static_cast<double>(batch) +
                                static_cast<double>(mi.kv_bytes_per_token) * (static_cast<double>(depth) + static_cast<double>(len) / 2);
                 r.roof_fraction = r.tps() * bytes * 1e-9 / roof.read_gbps;
                 rows.push_back(r);

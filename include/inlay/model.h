@@ -62,6 +62,8 @@ typedef struct inlay_model_info {
     char architecture[64];     /**< "gemma3", NUL-terminated */
     char name[128];            /**< the file's own name for it, NUL-terminated, may be empty */
     char fingerprint[40];      /**< 32 hex digits over tensor directory, hyper-parameters and tokenizer, NUL-terminated */
+    uint64_t layer_weights_per_token; /**< weights that a token is multiplied with in the layers, of experts those it goes through; 0 without weights */
+    uint64_t step_bytes;       /**< packed weights that a decode step of one token reads: those and the head; 0 without weights */
 } inlay_model_info;
 
 /** What an estimate is asked for. */

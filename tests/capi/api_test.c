@@ -114,6 +114,8 @@ static void test_roundtrip(const char *path) {
     CHECK(inlay_model_get_info(model, &info, &err) == INLAY_OK);
     CHECK(info.n_layers == 2 && info.n_embd == 64 && info.n_vocab == 512 && strcmp(info.architecture, "llama") == 0);
     CHECK(info.weights_bytes > 0 && info.has_tokenizer == 1);
+    /* two layers of q 64x64, k and v 64x32, o 64x64 and three of 64x128; the head 64x512, all f32 */
+    CHECK(info.layer_weights_per_token == 73728 && info.step_bytes == (73728 + 64 * 512) * 4);
 
     CHECK(inlay_model_get_tokenizer(model, &tok, &err) == INLAY_OK);
     CHECK(inlay_tokenizer_encode(tok, "abc", 3, INLAY_ENCODE_ADD_SPECIAL, ids, NULL, &n, &err) == INLAY_OK);
