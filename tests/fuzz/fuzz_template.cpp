@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a template, rendered over one small conversation: an Error or a fault, never more. Tight caps, so that a
-// loop costs little.
-#include <cstddef>
-#include <cstdint>
-#include <string_view>
+// Any bytes as a template, rendered over one small conversation: an Error or a fault, never more, and the same twice.
+// Tight caps, so that a loop costs little.
 #include <vector>
 
+#include "fuzz.h"
 #include "text/jinja/template.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     using namespace inlay;
+    using fuzz::must;
     Memory m;
     Limits limits;
     limits.template_fuel = 200'000;
@@ -29,11 +28,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         in.now = {2026, 1, 2, 3, 4, 5};
         for (bool extended : {false, true}) {
             in.extended = extended;
-            text::RenderOutput out(m);
-            if (!t.render(m, in, out) || out.text.empty()) continue;
-            if (out.segments.empty() || out.segments.back().end != out.text.size()) __builtin_trap();  // segments cover the text
+            text::RenderOutput out(m), again(m);
+            const bool ok = t.render(m, in, out);
+            must(t.render(m, in, again) == ok && out.text == again.text && out.message == again.message && out.fault == again.fault);
+            if (ok && !out.text.empty()) must(!out.segments.empty() && out.segments.back().end == out.text.size());  // they cover the text
         }
-    } catch (const Error &) {
+    } catch (const Error &e) {
+        must(e.code() != Code::internal && !e.text().empty());
     }
+    must(m.used() == 0);
     return 0;
 }

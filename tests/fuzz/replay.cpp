@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// main() of a fuzz target where there is no libFuzzer: runs each file given, and each of its lines and prefixes of them.
+// main() of a fuzz target where there is no libFuzzer: runs each file (and each file of a folder), each of its lines, and
+// prefixes and suffixes of these.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -15,9 +19,16 @@ int main(int argc, char **argv) {
         LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t *>(s.data()), s.size());
         ++runs;
     };
+    std::vector<std::string> files;
     for (int i = 1; i < argc; ++i) {
-        std::ifstream in(argv[i], std::ios::binary);
-        if (!in) return std::fprintf(stderr, "cannot read %s\n", argv[i]), 1;
+        if (!std::filesystem::is_directory(argv[i])) files.push_back(argv[i]);
+        else
+            for (const auto &f : std::filesystem::directory_iterator(argv[i])) files.push_back(f.path().string());
+    }
+    std::sort(files.begin(), files.end());
+    for (const std::string &file : files) {
+        std::ifstream in(file, std::ios::binary);
+        if (!in) return std::fprintf(stderr, "cannot read %s\n", file.c_str()), 1;
         std::string all{std::istreambuf_iterator<char>(in), {}};
         run(all);
         for (size_t from = 0; from < all.size();) {

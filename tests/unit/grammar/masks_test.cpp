@@ -103,6 +103,11 @@ const char *const kSchemas[] = {
         "id"]},{"properties":{"kind":{"const":"b"},"name":{"type":"string","format":"date"}},"required":["kind","name"]}],"type":"object"})",
     R"({"type":"object","patternProperties":{"^a":{"type":"integer"}},"additionalProperties":{"type":"string","maxLength":3},"minProperties":1,
         "maxProperties":3})",
+    // Keys and strings that an automaton watches without ever refusing a character; two such at once; a limited one.
+    R"({"properties":{"abc":{"type":"array","maxItems":3},"id":{"type":"array"}},"patternProperties":{"a.c":{"minItems":2}},
+        "additionalProperties":{"type":"integer"},"type":"object"})",
+    R"({"type":"string","pattern":"b.c|é"})",
+    R"({"type":"object","propertyNames":{"maxLength":5},"additionalProperties":{"type":"string","not":{"const":"ab"}}})",
     R"({})",
 };
 
