@@ -35,28 +35,35 @@ private:
     struct Key {
         SetId set;
         Param param;
+        bool rest;  // all plain tokens are allowed anyway
         bool operator==(const Key &) const = default;
     };
     struct KeyHash {
         size_t operator()(const Key &k) const noexcept {
-            return mix64(mix64(k.set, k.param.bits), static_cast<uint64_t>(k.param.count) << 32 | k.param.hits);
+            return mix64(mix64(k.set * 2ull + k.rest, k.param.bits), static_cast<uint64_t>(k.param.count) << 32 | k.param.hits);
         }
     };
-    // One depth of a walk: either a lone thread with nothing to close (no level of the machine), or the machine's top.
+    // One depth of a walk: the machine's levels, and its thread where it is alone. `fast`: that thread's set, or 0; further
+    // down as long as sets only read, with the depth where it began.
     struct Depth {
-        SetId fast;
         uint32_t frame, levels;
         Param param;
         bool ended;
     };
+    struct Fast {
+        SetId set;
+        uint32_t root;
+    };
+    static constexpr uint64_t kLookedAt = 1ull << 63, kOnlyReads = 1ull << 62;  // of loops_
 
-    const Entry &entry(Tables &t, const Thread &thread);
+    const Entry &entry(Tables &t, const Thread &thread, bool rest);
     Param canonical(const Tables &t, const Thread &thread) const;
     uint32_t plain_room(Tables &t, const Thread &thread);
     SetId after_character(Tables &t, SetId s);
     bool continues(Tables &t, SetId s, int more, uint8_t lo, uint8_t hi, SetId &after);
-    bool absorbs(Tables &t, SetId s);
-    uint64_t loops(Tables &t, SetId s);
+    bool universal(Tables &t, SetId s);
+    uint64_t loops(Tables &t, SetId s) { return s < loops_.size() && loops_[s] != 0 ? loops_[s] : find_loops(t, s); }
+    uint64_t find_loops(Tables &t, SetId s);
     template <class Visit, class Whole>
     void walk(Tables &t, Machine &m, const TokenTrie &trie, Visit &&visit, Whole &&whole);
 
@@ -67,9 +74,26 @@ private:
     HashMap<Key, Entry, KeyHash> entries_;
     size_t kept_ = 0;  // bytes, roughly
     Vector<Depth> path_;
+    Vector<Fast> fast_;
     Vector<uint64_t> accepted_;  // scratch
-    Vector<uint64_t> loops_;     // by set: the groups of bytes that lead back to it; top bit: known
-    Vector<uint8_t> absorbs_;    // by set: 0 not looked at, 1 no, 2 yes
+    Vector<uint64_t> loops_;     // by set: the groups of bytes that lead back to it, kLookedAt, kOnlyReads
+    uint64_t class_groups_[256] = {};  // by class of bytes: its groups
+    Vector<uint8_t> universal_;  // by set: 0 not looked at, 1 no, 2 yes
+    // Plain text as an automaton: states of Plain, one byte of each class that leads on from them.
+    enum Plain : uint8_t { between, one_more, two_more, three_more, after_e0, after_ed, after_f0, after_f4, n_plain };
+    struct PlainByte {
+        uint8_t byte;
+        Plain to;
+    };
+    using Plains = Vector<PlainByte>;
+    Plains plain_bytes_[n_plain];
+    struct Reached {
+        SetId set;
+        Plain at;
+    };
+    Vector<Reached> reached_;  // scratch of universal()
+    Vector<uint32_t> seen_;    // by set and Plain: the stamp of the search that saw it
+    uint32_t stamp_ = 0;
 };
 
 }  // namespace inlay::text::grammar

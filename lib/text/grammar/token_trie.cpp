@@ -63,14 +63,17 @@ void TokenTrie::lay_out(std::span<const Entry> sorted) {
         for (uint32_t c = i + 1; c < end_[i]; c = end_[c]) below_[i] |= below_[c] | 1ull << group_of(byte_[c]);
 }
 
+// Letters alone, since patterns and keys are made of them; so are the signs that JSON, numbers, times and addresses are made of.
 uint32_t TokenTrie::group_of(uint8_t b) noexcept {
-    if (b >= 'a' && b <= 'z') return b <= 'f' ? 0 : 1;  // hexadecimal digits apart
-    if (b >= 'A' && b <= 'Z') return b <= 'F' ? 2 : 3;
-    if (b >= '0' && b <= '9') return b == '0' ? 4 : 5;
-    if (b >= 0x80) return b < 0xC0 ? 6 : b < 0xE0 ? 7 : b < 0xF0 ? 8 : 9;
-    if (b < 0x20 || b == 0x7F) return b == '\n' ? 10 : b == '\t' ? 11 : b == '\r' ? 12 : 13;
-    // 33 signs left, each its own group
-    return 14 + (b < '0' ? b - 0x20 : b < 'A' ? b - ':' + 16 : b < 'a' ? b - '[' + 23 : b - '{' + 29);
+    static constexpr char signs[] = " \"\\,:[]{}-+./_@";  // 15 of them
+    if (b >= 'a' && b <= 'z') return b - 'a';
+    if (b >= 'A' && b <= 'Z') return b <= 'F' ? 26 : 27;  // hexadecimal digits apart
+    if (b >= '0' && b <= '9') return b == '0' ? 28 : 29;
+    if (b >= 0x80) return b < 0xC0 ? 30 : b < 0xE0 ? 31 : b < 0xF0 ? 32 : 33;
+    if (b < 0x20 || b == 0x7F) return b == '\n' ? 34 : b == '\t' ? 35 : b == '\r' ? 36 : 37;
+    for (uint32_t i = 0; i < 15; ++i)
+        if (b == static_cast<uint8_t>(signs[i])) return 38 + i;
+    return b == '!' || b == '?' || b == ';' ? 53 : b == '\'' || b == '`' ? 54 : b == '(' || b == ')' ? 55 : b < '\'' ? 56 : b < 'A' ? 57 : 58;
 }
 
 void TokenTrie::find_pure(const Vector<uint8_t> &is_plain) {
