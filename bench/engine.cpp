@@ -24,14 +24,14 @@ struct Bench {
     std::shared_ptr<Runtime> runtime;
     std::shared_ptr<const OpenedModel> model;
 
-    std::shared_ptr<Engine> engine(int requests, int n_ctx, bool prefix = true, int lookup = 0) {
+    std::shared_ptr<Engine> engine(int requests, int n_ctx, bool prefix = true, int lookup = 0, uint64_t kv_bytes = 0) {
         EngineParams p;
         p.n_ctx = n_ctx;
         p.max_requests = requests;
         p.prefix_cache = prefix;
         p.lookup_tokens = lookup;
         p.max_queue = 1024;
-        return open_engine(model, nullptr, p, kernels::KvType::f16, 0);
+        return open_engine(model, nullptr, p, kernels::KvType::f16, kv_bytes);
     }
     std::shared_ptr<Request> ask(Engine &e, int n_prompt, int n_answer, int salt, float temperature = 0, bool repeat = false) {
         std::vector<int32_t> ids;
@@ -55,28 +55,86 @@ double at(std::vector<double> &v, double q) {
     return v.empty() ? 0 : v[static_cast<size_t>(q * static_cast<double>(v.size() - 1))];
 }
 
-void budget(Bench &b) {
-    auto e = b.engine(4, 2048, false);
-    std::printf("overshoot of step(budget), us\n%10s %8s %8s %8s %8s %8s\n", "budget", "steps", "p50", "p90", "p99", "max");
-    for (uint64_t us : {500, 2000, 8000}) {
-        std::vector<double> over;
-        std::vector<std::shared_ptr<Request>> rs;
-        for (int i = 0; i < 3; ++i) rs.push_back(b.ask(*e, 512, 12, i));
+// One situation of step(budget): every call is timed; what a late one spent its time on comes from the counters.
+struct Late {
+    double over, forward, sample, draft, rest;  // us
+};
+struct Overshoot {
+    std::vector<double> over;
+    std::vector<Late> late;
+
+    void run(Engine &e, uint64_t us) {
         for (;;) {
+            Stats s0 = e.stats();
             double t = now_us();
-            Code c = e->step(us);
+            Code c = e.step(us);
             double spent = now_us() - t;
             if (c == Code::done) break;
-            if (c == Code::again) over.push_back(spent - static_cast<double>(us));
+            over.push_back(std::max(0.0, spent - static_cast<double>(us)));
+            if (over.back() <= 400) continue;
+            Stats s = e.stats();
+            auto d = [](uint64_t a, uint64_t b) { return static_cast<double>(b - a) / 1e3; };
+            double f = d(s0.forward_ns, s.forward_ns), q = d(s0.sample_ns, s.sample_ns), g = d(s0.draft_ns, s.draft_ns);
+            late.push_back({over.back(), f, q, g, spent - f - q - g});
         }
-        std::printf("%10llu %8zu %8.0f %8.0f %8.0f %8.0f\n", static_cast<unsigned long long>(us), over.size(), at(over, .5), at(over, .9),
-                    at(over, .99), at(over, 1));
-        int bins[12] = {};
-        for (double o : over) ++bins[std::clamp(static_cast<int>(o / 100), 0, 11)];
-        std::printf("  by 100 us:");
-        for (int n : bins) std::printf(" %d", n);
-        std::printf("\n");
     }
+    void print(const char *name) {
+        std::printf("%-28s %7zu %7.0f %7.0f %7.0f %7.0f  ", name, over.size(), at(over, .5), at(over, .99), at(over, .999), at(over, 1));
+        int bins[9] = {};
+        for (double o : over) ++bins[o <= 0 ? 0 : o <= 100 ? 1 : o <= 200 ? 2 : o <= 300 ? 3 : o <= 400 ? 4 : o <= 500 ? 5 : o <= 1000 ? 6 : o <= 2000 ? 7 : 8];
+        for (int n : bins) std::printf(" %6d", n);
+        std::printf("\n");
+        std::sort(late.begin(), late.end(), [](const Late &x, const Late &y) { return x.over > y.over; });
+        for (size_t i = 0; i < late.size() && i < 3; ++i)
+            std::printf("    late by %.0f us: forward %.0f, sampling %.0f, drafts %.0f, the rest %.0f\n", late[i].over, late[i].forward, late[i].sample,
+                        late[i].draft, late[i].rest);
+        std::fflush(stdout);
+    }
+};
+
+void budget(Bench &b) {
+    const uint64_t us = 2000;
+    std::printf("overshoot of step(%llu us)                                                in us: calls by overshoot\n%-28s %7s %7s %7s %7s %7s   ",
+                static_cast<unsigned long long>(us), "", "calls", "p50", "p99", "p99.9", "max");
+    for (const char *n : {"0", "<=100", "<=200", "<=300", "<=400", "<=500", "<=1000", "<=2000", "more"}) std::printf(" %6s", n);
+    std::printf("\n");
+    Overshoot all;
+    auto situation = [&](const char *name, int lookup, auto &&submit) {
+        auto e = b.engine(64, 6144, true, lookup, uint64_t{640} << 20);
+        std::vector<std::shared_ptr<Request>> rs;
+        submit(*e, rs);
+        Overshoot o;
+        o.run(*e, us);
+        o.print(name);
+        all.over.insert(all.over.end(), o.over.begin(), o.over.end());
+    };
+    // What the machine itself does to a thread that only looks at the clock.
+    Overshoot idle;
+    for (int i = 0; i < 2000; ++i) {
+        double t = now_us();
+        thread::parallel_for(b.runtime->executor(), b.runtime->n_threads(), [&](int64_t, int) {
+            while (now_us() < t + static_cast<double>(us)) {
+            }
+        });
+        idle.over.push_back(std::max(0.0, now_us() - t - static_cast<double>(us)));
+    }
+    idle.print("no work, only the clock");
+    using Requests = std::vector<std::shared_ptr<Request>>;
+    situation("prefill, 3 x 512", 0, [&](Engine &e, Requests &rs) {
+        for (int i = 0; i < 3; ++i) rs.push_back(b.ask(e, 512, 1, i));
+    });
+    situation("decode, 1 sequence", 0, [&](Engine &e, Requests &rs) { rs.push_back(b.ask(e, 16, 100, 1)); });
+    situation("decode, 8 sequences", 0, [&](Engine &e, Requests &rs) {
+        for (int i = 0; i < 8; ++i) rs.push_back(b.ask(e, 16, 40, i, 0.9f));
+    });
+    situation("64 sequences (head, draws)", 0, [&](Engine &e, Requests &rs) {
+        for (int i = 0; i < 64; ++i) rs.push_back(b.ask(e, 8, 8, i, 0.9f));
+    });
+    situation("prompt of 5000, then 20", 0, [&](Engine &e, Requests &rs) { rs.push_back(b.ask(e, 5000, 20, 1)); });
+    situation("lookup, 2 sequences", 8, [&](Engine &e, Requests &rs) {
+        for (int i = 0; i < 2; ++i) rs.push_back(b.ask(e, 300, 60, 1, 0, true));
+    });
+    all.print("all");
 }
 
 void prefix(Bench &b) {

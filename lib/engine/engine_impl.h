@@ -67,7 +67,8 @@ private:
     Code step_held(uint64_t budget_us);
     void serve() noexcept;
     Code run(uint64_t deadline_ns);
-    bool prepare();  // plan and begin a pass; false: nothing to do
+    bool plan_pass();  // false: nothing to do
+    void start_pass();
     void absorb();   // inbox, cancels, hosts' tokens, deadlines
     bool sample_outputs(uint64_t deadline_ns);
     void sample_group(size_t first, size_t n);
@@ -126,7 +127,8 @@ private:
     Vector<PartState> part_states_;
     size_t head_first_ = 0, head_n_ = 0, sampled_ = 0;
     bool head_ready_ = false;
-    uint64_t pass_started_ = 0, pass_forward_ns_ = 0;
+    size_t moved_ = 0;  // of the plan's copies, those that are done
+    uint64_t pass_started_ = 0;
 
     Vector<std::shared_ptr<Group>> inbox_;  // under the mutex
     Vector<std::shared_ptr<Group>> live_;   // the stepping thread's

@@ -18,7 +18,7 @@ constexpr int32_t head_rows = 16;
 
 class ModelBackend final : public Backend {
 public:
-    ModelBackend(std::shared_ptr<const OpenedModel> model, kernels::KvType type, int32_t n_blocks, int32_t max_rows, int32_t max_segments)
+    ModelBackend(std::shared_ptr<const OpenedModel> model, kernels::KvType type, int32_t n_blocks, bool touch, int32_t max_rows, int32_t max_segments)
         : model_(std::move(model)), segments_(Alloc<model::Segment>(memory())) {
         const model::Config &c = model_->config();
         const model::Weights &w = model_->weights();
@@ -34,6 +34,7 @@ public:
             kv::Layout layout = kv_layout(memory(), c, type, w.range());
             facts_.block_bytes = static_cast<uint64_t>(layout.block_bytes());
             store_ = make_owned<kv::Store>(memory(), memory(), std::move(layout), n_blocks);
+            if (touch) store_->touch();
         }
         segments_.reserve(static_cast<size_t>(max_segments));
         model::ForwardLimits limits;
@@ -162,7 +163,7 @@ Owned<Backend> make_backend(std::shared_ptr<const OpenedModel> model, kernels::K
     Memory &m = model->runtime().memory();
     *out_blocks = block_count(*model, p, type, kv_bytes);
     const int32_t rows = model->config().encoder() ? std::max(p.n_ctx, p.max_batch_tokens) : p.max_batch_tokens;
-    return make_owned<ModelBackend>(m, std::move(model), type, *out_blocks, rows, std::max(64, p.max_requests));
+    return make_owned<ModelBackend>(m, std::move(model), type, *out_blocks, kv_bytes != 0, rows, std::max(64, p.max_requests));
 }
 
 }  // namespace

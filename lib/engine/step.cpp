@@ -64,22 +64,34 @@ void EngineImpl::serve() noexcept {
     }
 }
 
+// After every stage, and between the slices of long ones, the clock is looked at: what is late by one slice is not late by
+// another stage's as well. Each call does at least one of them, so any budget gets somewhere.
 Code EngineImpl::run(uint64_t deadline) {
+    auto late = [deadline] { return deadline != 0 && now_ns() >= deadline; };
     if (drafter_ && drafter_->busy()) {
         uint64_t t = now_ns();
         bool done = drafter_->advance(deadline);
         mine_.draft_ns += now_ns() - t;
-        if (!done) return Code::again;
+        if (!done || late()) return Code::again;
     }
-    if (stage_ == Stage::idle && !prepare()) return Code::done;
+    while (stage_ == Stage::idle || stage_ == Stage::begun) {
+        if (stage_ == Stage::idle && !plan_pass()) return Code::done;
+        while (moved_ < plan_.copies.size()) {
+            if (late()) return Code::again;
+            backend_->copy_blocks({plan_.copies.data() + moved_, 1});
+            ++moved_;
+        }
+        start_pass();
+        if (late()) return Code::again;
+    }
     if (stage_ == Stage::forward) {
         uint64_t t = now_ns();
         bool done = backend_->advance(deadline);
-        uint64_t spent = now_ns() - t;
-        mine_.forward_ns += spent;
+        mine_.forward_ns += now_ns() - t;
         if (!done) return Code::again;
         stage_ = Stage::head;
         head_first_ = head_n_ = 0;
+        if (late()) return Code::again;
     }
     while (head_first_ < outputs_.size()) {
         if (head_n_ == 0) {
@@ -92,11 +104,12 @@ Code EngineImpl::run(uint64_t deadline) {
             uint64_t t = now_ns();
             head_ready_ = backend_->advance_head(deadline);
             mine_.forward_ns += now_ns() - t;
-            if (!head_ready_) return Code::again;
+            if (!head_ready_ || late()) return Code::again;
         }
         if (!sample_outputs(deadline)) return Code::again;
         head_first_ += head_n_;
         head_n_ = 0;
+        if (head_first_ < outputs_.size() && late()) return Code::again;
     }
     close_pass();
     return Code::ok;
@@ -170,22 +183,29 @@ void EngineImpl::absorb() {
     drop_ended();
 }
 
-bool EngineImpl::prepare() {
-    for (;;) {
-        absorb();
-        sched_.plan(plan_);
-        if (plan_.empty()) {
-            if (sched_.starved())
-                fail(Code::limit, "requests wait for KV blocks that unfinished scores hold: ", cache_.pool().n_free(), " of ",
-                     cache_.pool().n_blocks(), " are free");
-            return false;
-        }
-        stage_ = Stage::begun;
-        sched_.begin(plan_);
-        backend_->copy_blocks(plan_.copies);
-        plan_.copies.clear();
-        if (!plan_.parts.empty()) break;
+bool EngineImpl::plan_pass() {
+    absorb();
+    sched_.plan(plan_);
+    if (plan_.empty()) {
+        if (sched_.starved())
+            fail(Code::limit, "requests wait for KV blocks that unfinished scores hold: ", cache_.pool().n_free(), " of ", cache_.pool().n_blocks(),
+                 " are free");
+        return false;
+    }
+    stage_ = Stage::begun;
+    moved_ = 0;
+    part_states_.clear();
+    sched_.begin(plan_);
+    return true;
+}
+
+// The plan's blocks are in place: its rows become a pass of the backend.
+void EngineImpl::start_pass() {
+    plan_.copies.clear();
+    moved_ = 0;
+    if (plan_.parts.empty()) {
         stage_ = Stage::idle;
+        return;
     }
     uint64_t now = now_ns();
     pass_ids_.clear();
@@ -227,7 +247,6 @@ bool EngineImpl::prepare() {
     stage_ = Stage::forward;
     ++pass_serial_;
     backend_->begin(rows_);
-    return true;
 }
 
 // False when the deadline passed with rows left.
@@ -276,7 +295,7 @@ void EngineImpl::abort_pass() noexcept {
     if (drafter_) drafter_->abandon();
     if (stage_ == Stage::idle) return;
     if (stage_ == Stage::begun)
-        backend_->copy_blocks(plan_.copies);  // tables already point to the copies
+        for (; moved_ < plan_.copies.size(); ++moved_) backend_->copy_blocks({plan_.copies.data() + moved_, 1});  // tables already point to the copies
     else
         backend_->abandon();
     // Parts that were committed row by row keep what they got; the rest is as before the plan.

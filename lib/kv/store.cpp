@@ -41,6 +41,8 @@ Store::Store(Memory &m, Layout layout, int32_t n_blocks) : layout_(std::move(lay
     if (align == tensor::kHugePage) tensor::advise_huge_pages(data_.data(), data_.size());
 }
 
+void Store::touch() noexcept { tensor::touch_pages(data_.data(), data_.size()); }
+
 tensor::KvView Store::view(int32_t layer) const noexcept {
     return {block(0) + layout_.layer_offset(layer), layout_.block_bytes(), layout_.panel_bytes(layer), layout_.type()};
 }

@@ -49,6 +49,9 @@ public:
     // Memory for n_blocks; contents are undefined until written. Throws what Memory throws.
     Store(Memory &m, Layout layout, int32_t n_blocks);
 
+    // So that no step waits for the system to find memory (0.1 ms a MiB).
+    void touch() noexcept;
+
     const Layout &layout() const noexcept { return layout_; }
     int32_t n_blocks() const noexcept { return n_blocks_; }
     uint8_t *block(int32_t b) noexcept { return data_.as<uint8_t>() + b * layout_.block_bytes(); }

@@ -21,4 +21,10 @@ void advise_huge_pages(void *p, size_t bytes) noexcept {
 #endif
 }
 
+void touch_pages(void *p, size_t bytes) noexcept {
+    // Through volatile, or a compiler may drop stores that nobody reads.
+    volatile std::byte *at = static_cast<std::byte *>(p);
+    for (size_t i = 0; i < bytes; i += 4096) at[i] = std::byte{0};
+}
+
 }  // namespace inlay::tensor
