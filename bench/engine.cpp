@@ -100,7 +100,7 @@ void budget(Bench &b) {
     std::printf("\n");
     Overshoot all;
     auto situation = [&](const char *name, int lookup, auto &&submit) {
-        auto e = b.engine(64, 6144, true, lookup, uint64_t{640} << 20);
+        auto e = b.engine(64, 10240, true, lookup, uint64_t{640} << 20);
         std::vector<std::shared_ptr<Request>> rs;
         submit(*e, rs);
         Overshoot o;
@@ -130,7 +130,7 @@ void budget(Bench &b) {
     situation("64 sequences (head, draws)", 0, [&](Engine &e, Requests &rs) {
         for (int i = 0; i < 64; ++i) rs.push_back(b.ask(e, 8, 8, i, 0.9f));
     });
-    situation("prompt of 5000, then 20", 0, [&](Engine &e, Requests &rs) { rs.push_back(b.ask(e, 5000, 20, 1)); });
+    situation("prompt of 10000, then 20", 0, [&](Engine &e, Requests &rs) { rs.push_back(b.ask(e, 10000, 20, 1)); });
     situation("lookup, 2 sequences", 8, [&](Engine &e, Requests &rs) {
         for (int i = 0; i < 2; ++i) rs.push_back(b.ask(e, 300, 60, 1, 0, true));
     });

@@ -296,7 +296,7 @@ void Forward::begin(std::span<const Segment> segments) {
     s.narrowed = false;
     s.n_out = static_cast<int32_t>(s.output_row.size());
     s.phase = Phase::embed;
-    s.prepared = false;
+    s.prepared = s.attending = false;
 }
 
 bool Forward::advance(uint64_t deadline_ns) { return s_->run(deadline_ns); }

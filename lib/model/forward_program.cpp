@@ -26,7 +26,8 @@ Phase Forward::State::next() noexcept {
             narrow();
             return Phase::attend;
         case Phase::attend:
-            return Phase::attn_round;
+            attending = plan.next_round();
+            return attending ? Phase::attend : Phase::attn_round;
         case Phase::attn_round:
             return Phase::o;
         case Phase::o:
@@ -107,7 +108,7 @@ void Forward::State::prepare() {
             by_rows(n_live, w->qkv.rows);
             break;
         case Phase::attend:
-            attention_plan();
+            if (!attending) attention_plan();
             n_slices = plan.n_tasks();
             break;
         case Phase::attn_round:

@@ -79,6 +79,7 @@ struct Forward::State {
     Phase phase = Phase::idle;
     int32_t layer = 0;
     bool prepared = false;
+    bool attending = false;  // between two rounds of a layer's attention
     bool bounded = false;  // by a deadline: slices are kept short at some cost
     int64_t n_slices = 0, n_done = 0;
     Vector<uint8_t> done;  // [slices] of a phase that was paused

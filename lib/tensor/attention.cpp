@@ -33,7 +33,9 @@ struct AttnPlan::Item {
     int64_t first_task, n_tiles, n_splits;
     int64_t n_chunks;     // over all rows, counted from chunk 0
     int64_t part_rows;    // rows that a part has room for
-    int64_t part_offset;  // into parts_, when n_splits > 1: counters, then parts
+    int64_t round_chunks; // chunks of a row in one round
+    int64_t n_parts;      // of a tile: one a chunk when it is split, one that waits between rounds, or none
+    int64_t part_offset;  // into parts_, when there are parts: counters, then parts
 };
 
 struct AttnPlan::Rows {
@@ -108,7 +110,7 @@ AttnPlan::Part AttnPlan::part(const Rows &r, int64_t chunk) const noexcept {
     const Item &it = *r.item;
     const int64_t counters = lines(shape_.n_kv_head * it.n_tiles * static_cast<int64_t>(sizeof(int32_t)));
     const int64_t floats = kernels::round_up(it.part_rows * (2 + v_pad_), 16);
-    const int64_t index = (r.head * it.n_tiles + r.tile) * it.n_chunks + chunk;
+    const int64_t index = (r.head * it.n_tiles + r.tile) * it.n_parts + chunk;
     const std::byte *base = parts_.data() + it.part_offset + counters + index * floats * static_cast<int64_t>(sizeof(float));
     float *f = const_cast<float *>(reinterpret_cast<const float *>(base));
     return {f, f + it.part_rows, f + 2 * it.part_rows};
@@ -130,10 +132,7 @@ void AttnPlan::build(const kernels::KernelTable &table, const AttnShape &shape, 
     group_ = shape.n_head / shape.n_kv_head;
     tile_tokens_ = std::max<int64_t>(1, kTileRows / group_);
     if (max_work > 0) {
-        int64_t keys = 1;
-        for (const AttnSeq &s : seqs)
-            if (s.n_rows > 0) keys = std::max(keys, seen(s, s.n_rows - 1).hi - seen(s, s.n_rows - 1).lo);
-        tile_tokens_ = std::clamp<int64_t>(max_work / (keys * group_ * (shape.k_dim + shape.v_dim)), 1, tile_tokens_);
+        tile_tokens_ = std::clamp<int64_t>(max_work / (kChunkTokens * group_ * (shape.k_dim + shape.v_dim)), 1, tile_tokens_);
     }
     max_rows_ = tile_tokens_ * group_;
     v_pad_ = kernels::v_stride(kv.type, shape.v_dim);
@@ -145,24 +144,36 @@ void AttnPlan::build(const kernels::KernelTable &table, const AttnShape &shape, 
                 s.n_rows, " over ", s.n_ctx, " keys");
         if (s.n_rows == 0) continue;
         const int64_t hi = seen(s, s.n_rows - 1).hi;
-        items_.push_back({s, 0, (s.n_rows + tile_tokens_ - 1) / tile_tokens_, 1, (hi + kChunkTokens - 1) / kChunkTokens,
-                          std::min(tile_tokens_, s.n_rows) * group_, 0});
+        Item it{};
+        it.seq = s;
+        it.n_tiles = (s.n_rows + tile_tokens_ - 1) / tile_tokens_;
+        it.n_splits = 1;
+        it.n_chunks = (hi + kChunkTokens - 1) / kChunkTokens;
+        it.part_rows = std::min(tile_tokens_, s.n_rows) * group_;
+        it.round_chunks = max_work > 0 ? std::max<int64_t>(1, max_work / (it.part_rows * kChunkTokens * (shape.k_dim + shape.v_dim)))
+                                       : std::max<int64_t>(1, it.n_chunks);
+        items_.push_back(it);
         tasks += items_.back().n_tiles * shape.n_kv_head;
     }
     // Too few tasks for the workers: cut their chunks.
     const int64_t want = width > 1 ? width * kTasksPerWorker : 1;
     n_tasks_ = 0;
+    n_rounds_ = 1;
+    round_ = 0;
     Checked part_bytes = 0;
     for (Item &it : items_) {
         const int64_t visible = it.n_chunks - seen(it.seq, 0).lo / kChunkTokens;
-        if (tasks < want) it.n_splits = std::clamp<int64_t>((want + tasks - 1) / tasks, 1, std::max<int64_t>(1, visible));
+        const int64_t rounds = std::max<int64_t>(1, (visible + it.round_chunks - 1) / it.round_chunks);
+        if (tasks < want) it.n_splits = std::clamp<int64_t>(std::max((want + tasks - 1) / tasks, rounds), 1, std::max<int64_t>(1, visible));
+        it.n_parts = it.n_splits > 1 ? it.n_chunks : rounds > 1 ? 1 : 0;
+        if (it.n_splits == 1) n_rounds_ = std::max(n_rounds_, rounds);
         it.first_task = n_tasks_;
         n_tasks_ += it.n_tiles * shape.n_kv_head * it.n_splits;
         it.part_offset = part_bytes.to<int64_t>();
-        if (it.n_splits > 1) {
+        if (it.n_parts > 0) {
             const Checked units = Checked(shape.n_kv_head) * Checked(it.n_tiles);
             part_bytes += (units * Checked(sizeof(int32_t))).rounded_up(64) +
-                          units * Checked(it.n_chunks) * Checked(kernels::round_up(it.part_rows * (2 + v_pad_), 16)) * Checked(sizeof(float));
+                          units * Checked(it.n_parts) * Checked(kernels::round_up(it.part_rows * (2 + v_pad_), 16)) * Checked(sizeof(float));
         }
     }
     worker_bytes_ = 0;
@@ -204,15 +215,20 @@ AttnPlan::Rows AttnPlan::rows_of(int64_t task) const noexcept {
 void AttnPlan::run(int64_t task, int worker) noexcept {
     const Rows r = rows_of(task);
     Scratch s = scratch(worker);
-    if (r.chunk_begin < r.chunk_end) load_rows(r, s);
     if (r.item->n_splits == 1) {
-        for (int64_t c = r.chunk_begin; c < r.chunk_end; ++c) {
+        const int64_t begin = r.first_chunk + round_ * r.item->round_chunks, end = std::min(begin + r.item->round_chunks, r.last_chunk);
+        if (begin >= end && round_ > 0) return;
+        if (begin < end) load_rows(r, s);
+        if (r.item->n_parts > 0) s.sum = part(r, 0);
+        for (int64_t c = begin; c < end; ++c) {
             run_chunk(r, c, s, s.chunk);
             fold(r, c, s, s.chunk);
         }
-        finish(r, s);
+        if (end == r.last_chunk) finish(r, s);
         return;
     }
+    if (round_ > 0) return;
+    if (r.chunk_begin < r.chunk_end) load_rows(r, s);
     for (int64_t c = r.chunk_begin; c < r.chunk_end; ++c) run_chunk(r, c, s, part(r, c));
     auto *counters = reinterpret_cast<int32_t *>(parts_.data() + r.item->part_offset);
     std::atomic_ref<int32_t> done(counters[r.head * r.item->n_tiles + r.tile]);

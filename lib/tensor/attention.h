@@ -53,14 +53,16 @@ public:
     explicit AttnPlan(Memory &m);
     ~AttnPlan();
 
-    // `max_work` > 0: no task does many more multiply-adds than that, for callers that stop between tasks; the price is
-    // that fewer rows share a key.
+    // `max_work` > 0: no task does many more multiply-adds than that, for callers that stop between tasks. Long contexts
+    // then take several rounds, each over some of the chunks: run all tasks, next_round(), run all tasks again, until
+    // next_round() is false.
     // `width` = workers that will run tasks. `seqs` are copied, what they point to must live until the tasks are done.
     // Throws what Memory throws; INTERNAL for shapes that cannot be.
     void build(const kernels::KernelTable &table, const AttnShape &shape, const KvView &kv, const AttnBuffers &io,
                std::span<const AttnSeq> seqs, int width, int64_t max_work = 0);
 
-    int64_t n_tasks() const noexcept { return n_tasks_; }
+    int64_t n_tasks() const noexcept { return n_tasks_; }  // of a round
+    bool next_round() noexcept { return ++round_ < n_rounds_; }
     // Tasks do not wait for each other; no two run at once with one `worker`. The last part of a row that is split over
     // tasks joins all of them.
     void run(int64_t task, int worker) noexcept;
@@ -92,7 +94,7 @@ private:
     Memory &memory_;
     Vector<Item> items_;
     Buffer scratch_, parts_;
-    int64_t n_tasks_ = 0;
+    int64_t n_tasks_ = 0, n_rounds_ = 1, round_ = 0;
     int64_t group_ = 1;        // query heads a KV head
     int64_t tile_tokens_ = 1;  // query tokens a task has at most
     int64_t max_rows_ = 1;     // tile_tokens_ * group_

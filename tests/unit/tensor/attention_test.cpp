@@ -73,7 +73,7 @@ struct World {
         return {blocks.data(), pos, n, c.causal ? pos + n : c.n_ctx, first};
     }
     // `cuts`: lengths of the parts that the rows come in, one after the other in a plan of their own.
-    std::vector<float> run(const kernels::KernelTable &t, const std::vector<int> &cuts, int width, bool together) const {
+    std::vector<float> run(const kernels::KernelTable &t, const std::vector<int> &cuts, int width, bool together, int64_t max_work = 0) const {
         std::vector<float> out(static_cast<size_t>(c.n_rows * c.n_head * c.v_dim), 777.0f);
         Memory m;
         tensor::AttnPlan plan(m);
@@ -81,8 +81,10 @@ struct World {
         std::vector<tensor::AttnSeq> seqs;
         int first = 0;
         auto go = [&] {
-            plan.build(t, shape(), store.view(1), {q.data(), out.data(), c.n_head * c.k_dim, c.n_head * c.v_dim}, seqs, width);
-            thread::parallel_for(pool, plan.n_tasks(), [&](int64_t i, int w) { plan.run(i, w); });
+            plan.build(t, shape(), store.view(1), {q.data(), out.data(), c.n_head * c.k_dim, c.n_head * c.v_dim}, seqs, width,
+                       max_work);
+            do thread::parallel_for(pool, plan.n_tasks(), [&](int64_t i, int w) { plan.run(i, w); });
+            while (plan.next_round());
             seqs.clear();
         };
         for (size_t i = 0; first < c.n_rows; ++i) {
@@ -218,6 +220,7 @@ TEST_CASE("bits do not depend on tiers, threads, chunks of rows or batching") {
                     for (const std::vector<int> &cuts : {std::vector<int>{1}, {7}, {1, 13, 2, 64}}) {
                         if (c.n_rows == 1 && cuts[0] == 7) continue;
                         CHECK(same_bits(first, w.run(best, cuts, width, together)));
+                        CHECK(same_bits(first, w.run(best, cuts, width, together, 100'000)));
                     }
         }
 }
