@@ -37,7 +37,9 @@ typedef struct inlay_engine_params {
     uint32_t max_batch_tokens; /**< tokens a step, prefill and decode together; 0 = 512 */
     uint32_t max_requests;     /**< requests that run at once; 0 = 16 */
     uint32_t max_queue;        /**< requests that may wait; 0 = 256; one more is INLAY_E_BUSY */
-    uint64_t kv_bytes;         /**< KV cache in bytes, never exceeded; all of it is touched at creation, so that no step waits for the system's pages; 0 = enough for max_requests of n_ctx tokens, at most 1/2 of what the cap leaves, touched when it is used */
+    /** KV cache in bytes, never exceeded, and touched at creation so that no step waits for the system's pages; 0 = enough
+        for max_requests of n_ctx tokens, at most 1/2 of what the cap leaves, touched when it is used. */
+    uint64_t kv_bytes;
     int32_t kv_type;           /**< INLAY_KV_* */
     int32_t policy;            /**< INLAY_POLICY_* */
     uint32_t chunk;            /**< tokens of one prompt a step; 0 = max_batch_tokens */
