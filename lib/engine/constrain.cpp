@@ -15,15 +15,16 @@ namespace grammar = text::grammar;
 
 class GrammarConstraint final : public Constraint {
 public:
-    GrammarConstraint(Memory &m, const OpenedModel &model, std::shared_ptr<const grammar::Constraint> c, std::string_view trigger)
+    GrammarConstraint(Memory &m, const OpenedModel &model, std::shared_ptr<const grammar::Constraint> c, std::string_view trigger, bool control)
         : model_(&model),
-          masks_(&c->masks_for(model.token_trie())),
+          masks_(&c->masks_for(model.token_trie(control))),
           matcher_(std::move(c)),
           trigger_(make_string(m, trigger)),
           tail_(m),
           words_(m),
           bits_(m),
-          waiting_(!trigger.empty()) {
+          waiting_(!trigger.empty()),
+          control_(control) {
         words_.resize(masks_->words());
         bits_.resize(words_.size() * 2);
     }
@@ -51,7 +52,13 @@ public:
         if (t.is_end(token)) return;
         std::string_view bytes = t.token_bytes(token);
         if (!waiting_) {
-            if (t.is_control(token) || !matcher_.accept_bytes(bytes)) broken_ = true;
+            if (t.is_control(token)) {
+                tail_.clear();
+                if (control_) grammar::append_control(tail_, token);
+                if (!control_ || !matcher_.accept_bytes(tail_)) broken_ = true;
+            } else if (!matcher_.accept_bytes(bytes)) {
+                broken_ = true;
+            }
             return;
         }
         tail_.append(bytes);
@@ -73,31 +80,44 @@ private:
     String trigger_, tail_;  // tail_: the last bytes, one fewer than the trigger
     Vector<uint64_t> words_;
     Vector<uint32_t> bits_;
-    bool waiting_, broken_ = false;
+    bool waiting_, control_, broken_ = false;
 };
 
 }  // namespace
 
-Owned<Constraint> constrain(const OpenedModel &model, std::shared_ptr<const grammar::Constraint> c, std::string_view trigger) {
+Owned<Constraint> constrain(const OpenedModel &model, std::shared_ptr<const grammar::Constraint> c, std::string_view trigger, bool control) {
     model.need_tokenizer();
     Memory &m = model.runtime().memory();
-    return make_owned<GrammarConstraint>(m, m, model, std::move(c), trigger);
+    return make_owned<GrammarConstraint>(m, m, model, std::move(c), trigger, control);
 }
 
-std::shared_ptr<const grammar::TokenTrie> OpenedModel::token_trie() const {
+std::shared_ptr<const grammar::TokenTrie> OpenedModel::token_trie(bool control) const {
     std::lock_guard hold(trie_lock_);
-    if (!trie_) {
+    std::shared_ptr<const grammar::TokenTrie> &trie = control ? control_trie_ : trie_;
+    if (!trie) {
         const text::Tokenizer &t = need_tokenizer();
         Memory &m = runtime_->memory();
         // As wide as the model's logits; rows without a token stay empty.
         size_t n = std::max<size_t>(static_cast<size_t>(t.n_vocab()),
                                     has_config() && config().vocab > 0 ? static_cast<size_t>(config().vocab) : 0);
         Vector<std::string_view> bytes(n, std::string_view(), Alloc<std::string_view>(m));
-        for (int32_t id = 0; id < t.n_vocab(); ++id)
-            if (!t.is_control(id) && !t.is_end(id)) bytes[static_cast<size_t>(id)] = t.token_bytes(id);
-        trie_ = grammar::TokenTrie::build(m, bytes);
+        Deque<String> written(m);
+        for (int32_t id = 0; id < t.n_vocab(); ++id) {
+            if (t.is_end(id)) continue;
+            std::string_view &to = bytes[static_cast<size_t>(id)];
+            if (!t.is_control(id)) {
+                to = t.token_bytes(id);
+                // A byte token could spell what stands for a control token; no text needs it.
+                if (control && to.find(static_cast<char>(grammar::kControlByte)) != std::string_view::npos) to = {};
+            } else if (control) {
+                String &s = written.emplace_back(m);
+                grammar::append_control(s, id);
+                to = s;
+            }
+        }
+        trie = grammar::TokenTrie::build(m, bytes);
     }
-    return trie_;
+    return trie;
 }
 
 }  // namespace inlay::engine

@@ -17,6 +17,7 @@ std::shared_ptr<Engine> open_engine(std::shared_ptr<const OpenedModel> model, st
                                     kernels::KvType kv_type, uint64_t kv_bytes);
 
 // One answer's progress through `c` over the model's vocabulary. `trigger`: the constraint begins behind this text.
-Owned<Constraint> constrain(const OpenedModel &model, std::shared_ptr<const text::grammar::Constraint> c, std::string_view trigger);
+Owned<Constraint> constrain(const OpenedModel &model, std::shared_ptr<const text::grammar::Constraint> c, std::string_view trigger,
+                            bool control = false);
 
 }  // namespace inlay::engine

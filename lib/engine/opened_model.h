@@ -53,8 +53,9 @@ public:
     std::string_view name() const noexcept { return name_; }
     std::string_view architecture() const noexcept { return architecture_; }
     model::Fingerprint fingerprint() const noexcept { return fingerprint_; }
-    // The vocabulary as a tree, for masks; made when first asked for. STATE without a tokenizer.
-    std::shared_ptr<const text::grammar::TokenTrie> token_trie() const;
+    // The vocabulary as a tree, for masks; made when first asked for. STATE without a tokenizer. `control`: with the control
+    // tokens, written as append_control() does.
+    std::shared_ptr<const text::grammar::TokenTrie> token_trie(bool control = false) const;
     uint64_t n_params() const noexcept { return n_params_; }
 
 private:
@@ -69,7 +70,7 @@ private:
     model::Fingerprint fingerprint_;
     uint64_t n_params_ = 0;
     mutable std::mutex trie_lock_;
-    mutable std::shared_ptr<const text::grammar::TokenTrie> trie_;
+    mutable std::shared_ptr<const text::grammar::TokenTrie> trie_, control_trie_;
 };
 
 // The tokenizer of a checkpoint; null when it holds none.

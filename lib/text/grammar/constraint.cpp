@@ -33,10 +33,11 @@ std::shared_ptr<const Constraint> Constraint::from_regex(Memory &m, std::string_
 std::shared_ptr<const Constraint> Constraint::from_json_schema(Memory &m, std::string_view source, const SchemaOptions &options,
                                                                const Limits &limits) {
     SchemaDoc doc(m, source, options, limits);
-    Languages langs(m, limits);
-    Planner planner(doc, langs);
+    Emission e(m, limits);
+    Planner planner(doc, e.langs);
     planner.run();
-    return make_shared_in<Constraint>(m, m, lower(m, emit_schema(planner, options), limits), limits);
+    e.ast.root = emit_value(e, planner, options);
+    return make_shared_in<Constraint>(m, m, lower(m, e.ast, limits), limits);
 }
 
 std::shared_ptr<const Constraint> Constraint::json_object(Memory &m, const Limits &limits) {

@@ -69,8 +69,9 @@ Dfa complement(const Dfa &a);
 // `search`: the expression matches somewhere in the text (JSON Schema's pattern), else all of it.
 Dfa regex_dfa(Memory &m, std::string_view pattern, bool search, const Limits &limits);
 
-// The automaton over bytes: as UTF-8, or as the inside of a JSON string with each character in its shortest form.
+// The automaton over bytes: as UTF-8, or as the inside of a JSON string with each character in its shortest form
+// (`angles`: "<" escaped too).
 ByteGraph to_utf8(Memory &m, const Dfa &d);
-ByteGraph to_json_string(Memory &m, const Dfa &d);
+ByteGraph to_json_string(Memory &m, const Dfa &d, bool angles = false);
 
 }  // namespace inlay::text::grammar

@@ -309,7 +309,8 @@ class ByteWriter {
 public:
     explicit ByteWriter(Memory &m) : g_(m), runs_(m), chains_(m), escapes_(m) {}
 
-    ByteGraph write(const Dfa &d, bool json) {
+    ByteGraph write(const Dfa &d, bool json, bool angles = false) {
+        angles_ = angles;
         g_.n_states = d.n_states();
         for (uint32_t s = 0; s < d.n_states(); ++s) {
             if (d.accepts(s)) g_.finals.push_back(s);
@@ -342,14 +343,14 @@ private:
         }
     }
 
-    // Behind a backslash: the escapes of the characters in `which` (bits 0-31 controls, 32 the quote, 33 the backslash).
+    // Behind a backslash: the escapes of the characters in `which` (bits 0-31 controls, 32 the quote, 33 the backslash, 34 "<").
     uint32_t escapes(uint64_t which, uint32_t to) {
         auto [it, fresh] = escapes_.emplace(std::pair(to, which), g_.n_states);
         if (!fresh) return it->second;
         const uint32_t s = g_.n_states++;
         static constexpr std::string_view hex = "0123456789abcdef";
         auto one = [&](char c, uint32_t next) { g_.edges.push_back({s, next, static_cast<uint8_t>(c), static_cast<uint8_t>(c)}); };
-        for (uint32_t c = 0; c < 34; ++c) {
+        for (uint32_t c = 0; c < 35; ++c) {
             if (!(which >> c & 1)) continue;
             const char name = c == 32   ? '"'
                               : c == 33 ? '\\'
@@ -363,9 +364,10 @@ private:
                 one(name, to);
                 continue;
             }
-            auto unicode = [&](char digit) { one('u', via('0', via('0', via(hex[c >> 4], via(digit, to))))); };
-            unicode(hex[c & 15]);
-            if (hex[c & 15] >= 'a') unicode(static_cast<char>(hex[c & 15] - 32));
+            const uint32_t code = c == 34 ? '<' : c;
+            auto unicode = [&](char digit) { one('u', via('0', via('0', via(hex[code >> 4], via(digit, to))))); };
+            unicode(hex[code & 15]);
+            if (hex[code & 15] >= 'a') unicode(static_cast<char>(hex[code & 15] - 32));
         }
         return s;
     }
@@ -374,9 +376,9 @@ private:
         uint64_t which = 0;
         uint32_t lo = a.lo;
         for (; lo < 0x20 && lo <= a.hi; ++lo) which |= 1ull << lo;
-        for (uint32_t c : {static_cast<uint32_t>('"'), static_cast<uint32_t>('\\')})
-            if (lo <= c && c <= a.hi) {
-                which |= 1ull << (c == '"' ? 32 : 33);
+        for (uint32_t c : {static_cast<uint32_t>('"'), static_cast<uint32_t>('<'), static_cast<uint32_t>('\\')})
+            if (lo <= c && c <= a.hi && (c != '<' || angles_)) {
+                which |= 1ull << (c == '"' ? 32 : c == '<' ? 34 : 33);
                 if (lo < c) plain(s, a.to, lo, c - 1);
                 lo = c + 1;
             }
@@ -388,11 +390,12 @@ private:
     Vector<ByteRun> runs_;
     HashMap<uint64_t, uint32_t> chains_;
     Map<std::pair<uint32_t, uint64_t>, uint32_t> escapes_;
+    bool angles_ = false;
 };
 
 }  // namespace
 
 ByteGraph to_utf8(Memory &m, const Dfa &d) { return ByteWriter(m).write(d, false); }
-ByteGraph to_json_string(Memory &m, const Dfa &d) { return ByteWriter(m).write(d, true); }
+ByteGraph to_json_string(Memory &m, const Dfa &d, bool angles) { return ByteWriter(m).write(d, true, angles); }
 
 }  // namespace inlay::text::grammar

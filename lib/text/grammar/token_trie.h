@@ -12,6 +12,14 @@
 
 namespace inlay::text::grammar {
 
+// A control token has no text. Where a grammar speaks of one (the marks of tool calls), it stands for five bytes that no
+// UTF-8 text holds, so nothing else can be taken for it.
+constexpr uint8_t kControlByte = 0xFF;
+inline void append_control(String &out, int32_t id) {
+    out.push_back(static_cast<char>(kControlByte));
+    for (int shift = 18; shift >= 0; shift -= 6) out.push_back(static_cast<char>(0x80 | (id >> shift & 63)));
+}
+
 class TokenTrie {
 public:
     struct Entry {

@@ -266,15 +266,20 @@ const io::Json *find_parameter(const io::Json *tools, std::string_view tool, std
     return nullptr;
 }
 
-void typed_value(Memory &m, const io::Json *schema, std::string_view value, String &out) {
+TextParameter text_parameter(const io::Json *schema) {
     const io::Json *type = schema && schema->is_object() ? schema->find("type") : nullptr;
-    bool text = false, null_allowed = false;
-    if (type && type->is_string()) text = type->string() == "string";
+    TextParameter p;
+    if (type && type->is_string()) p.text = type->string() == "string";
     if (type && type->is_array())
         for (const io::Json &t : type->items())
-            if (t.is_string()) text |= t.string() == "string", null_allowed |= t.string() == "null";
+            if (t.is_string()) p.text |= t.string() == "string", p.null |= t.string() == "null";
+    return p;
+}
+
+void typed_value(Memory &m, const io::Json *schema, std::string_view value, String &out) {
+    const TextParameter p = text_parameter(schema);
     std::string_view bare = trimmed(value);
-    if (text && !(null_allowed && (bare == "null" || bare == "None"))) return io::append_json_string(out, value);
+    if (p.text && !(p.null && (bare == "null" || bare == "None"))) return io::append_json_string(out, value);
     if (is_json(m, bare)) return void(out.append(bare));
     if (python_to_json(m, bare, out)) return;
     io::append_json_string(out, value);

@@ -16,6 +16,11 @@ bool python_arguments_to_json(Memory &m, std::string_view arguments, String &out
 
 // The schema of a parameter of a tool in the request's array; null when it is not there.
 const io::Json *find_parameter(const io::Json *tools, std::string_view tool, std::string_view parameter);
+// What a schema's own "type" makes of a bare value: text, and whether a bare null is null then.
+struct TextParameter {
+    bool text = false, null = false;
+};
+TextParameter text_parameter(const io::Json *schema);
 // Appends the JSON of a bare value: text where the schema says string, else JSON or a Python literal, else text.
 void typed_value(Memory &m, const io::Json *schema, std::string_view value, String &out);
 
