@@ -94,9 +94,18 @@ typedef struct inlay_string {
 #define INLAY_DTYPE_Q4_K 12
 #define INLAY_DTYPE_Q5_K 13
 #define INLAY_DTYPE_Q6_K 14
+#define INLAY_DTYPE_IQ2_XXS 16
+#define INLAY_DTYPE_IQ2_XS 17
+#define INLAY_DTYPE_IQ3_XXS 18
+#define INLAY_DTYPE_IQ1_S 19
 #define INLAY_DTYPE_IQ4_NL 20
+#define INLAY_DTYPE_IQ3_S 21
+#define INLAY_DTYPE_IQ2_S 22
 #define INLAY_DTYPE_IQ4_XS 23
+#define INLAY_DTYPE_IQ1_M 29
 #define INLAY_DTYPE_BF16 30
+#define INLAY_DTYPE_TQ1_0 34
+#define INLAY_DTYPE_TQ2_0 35
 #define INLAY_DTYPE_MXFP4 39
 
 /** Element types of a KV cache. */

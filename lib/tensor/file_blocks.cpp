@@ -5,28 +5,12 @@
 #include <cstring>
 
 #include "base/half.h"
+#include "tensor/block_bits.h"
 #include "tensor/block_codes.h"
 
 namespace inlay::tensor {
 
 namespace {
-
-uint32_t load32(const uint8_t *p) noexcept {
-    uint32_t v;
-    std::memcpy(&v, p, 4);
-    return v;
-}
-uint16_t load16(const uint8_t *p) noexcept {
-    uint16_t v;
-    std::memcpy(&v, p, 2);
-    return v;
-}
-void store32(uint8_t *p, uint32_t v) noexcept { std::memcpy(p, &v, 4); }
-
-constexpr uint32_t kLow4 = 0x0f0f0f0fu, kLow2 = 0x03030303u, kLow1 = 0x01010101u;
-
-// Four bits, one into each byte.
-uint32_t spread4(uint32_t bits) noexcept { return ((bits & 15u) * 0x00204081u) & kLow1; }
 
 // 16 bytes: k = 0..15 in the low nibbles, 16..31 in the high ones.
 void nibbles32(const uint8_t *qs, uint8_t *q) noexcept {
@@ -163,7 +147,7 @@ void file_to_codes(DType t, const uint8_t *p, BlockCodes &c) noexcept {
         c.sc[0] = p[0];
         nibbles32(p + 1, c.q);
         break;
-    default: break;
+    default: grid_to_codes(t, p, c); break;
     }
 }
 
@@ -211,7 +195,7 @@ void codes_to_values(DType t, const BlockCodes &c, float *out) noexcept {
         for (int k = 0; k < 256; ++k)
             out[k] = d * static_cast<float>(c.sc[k / 32] - 32) * static_cast<float>(kernels::kIq4nl[c.q[k]]);
         break;
-    default: break;
+    default: grid_to_values(t, c, out); break;
     }
 }
 

@@ -21,6 +21,15 @@ kernels::MatmulFn *matmul_fn(const kernels::KernelTable &t, DType w) noexcept {
     case DType::iq4_nl: return t.matmul_iq4_nl;
     case DType::iq4_xs: return t.matmul_iq4_xs;
     case DType::mxfp4: return t.matmul_mxfp4;
+    case DType::tq1_0:
+    case DType::tq2_0: return t.matmul_tq2_0;
+    case DType::iq1_s:
+    case DType::iq1_m: return t.matmul_iq1_m;
+    case DType::iq2_xxs:
+    case DType::iq2_xs:
+    case DType::iq2_s: return t.matmul_iq2_s;
+    case DType::iq3_xxs: return t.matmul_iq3_xxs;
+    case DType::iq3_s: return t.matmul_iq3_s;
     default: return nullptr;
     }
 }

@@ -2,6 +2,7 @@
 // Codes into and out of one lane of a panel (the layout: kernels/signatures/panels.h).
 #include <cstring>
 
+#include "tensor/block_bits.h"
 #include "tensor/block_codes.h"
 
 namespace inlay::tensor {
@@ -10,21 +11,6 @@ using kernels::PanelLayout;
 using kernels::kSixBits;
 
 namespace {
-
-uint32_t load32(const uint8_t *p) noexcept {
-    uint32_t v;
-    std::memcpy(&v, p, 4);
-    return v;
-}
-void store32(uint8_t *p, uint32_t v) noexcept { std::memcpy(p, &v, 4); }
-uint16_t load16(const uint8_t *p) noexcept {
-    uint16_t v;
-    std::memcpy(&v, p, 2);
-    return v;
-}
-void store16(uint8_t *p, uint16_t v) noexcept { std::memcpy(p, &v, 2); }
-
-constexpr uint32_t kLow4 = 0x0f0f0f0fu, kLow2 = 0x03030303u, kLow1 = 0x01010101u;
 
 // Which planes a type's codes are split into: bits in nibbles, crumbs above or alone, bits on top.
 struct Planes {
@@ -37,7 +23,14 @@ constexpr Planes planes_of(DType t) noexcept {
     case DType::q5_1:
     case DType::q5_k: return {false, true, false, true};
     case DType::q6_k: return {false, true, true, false};
-    case DType::q2_k: return {false, false, true, false};
+    case DType::q2_k:
+    case DType::tq1_0:
+    case DType::tq2_0: return {false, false, true, false};
+    case DType::iq1_s:
+    case DType::iq1_m:
+    case DType::iq2_xxs:
+    case DType::iq2_xs:
+    case DType::iq2_s:
     case DType::q3_k: return {false, false, true, true};
     default: return {false, true, false, false};
     }
@@ -121,11 +114,20 @@ const PanelLayout *panel_layout(DType t) noexcept {
     case DType::q5_1: return &kernels::kLayoutQ5_1;
     case DType::q8_0: return &kernels::kLayoutQ8_0;
     case DType::q2_k: return &kernels::kLayoutQ2_K;
+    case DType::iq1_s:
+    case DType::iq1_m:
+    case DType::iq2_xxs:
+    case DType::iq2_xs:
+    case DType::iq2_s:
     case DType::q3_k: return &kernels::kLayoutQ3_K;
+    case DType::tq1_0:
+    case DType::tq2_0: return &kernels::kLayoutTQ2_0;
     case DType::q4_k: return &kernels::kLayoutQ4_K;
     case DType::q5_k: return &kernels::kLayoutQ5_K;
     case DType::q6_k: return &kernels::kLayoutQ6_K;
     case DType::iq4_nl: return &kernels::kLayoutIQ4_NL;
+    case DType::iq3_xxs:
+    case DType::iq3_s:
     case DType::iq4_xs: return &kernels::kLayoutIQ4_XS;
     case DType::mxfp4: return &kernels::kLayoutMXFP4;
     default: return nullptr;
@@ -160,6 +162,13 @@ void codes_to_panel(DType t, const BlockCodes &c, int64_t cols, int64_t ib, int 
         store16(tail + kSixBits + 32 + 2 * lane, c.m);
         break;
     }
+    case DType::tq1_0:
+    case DType::tq2_0: store16(panel + 32 * ib + 2 * lane, c.d); break;
+    case DType::iq1_s:
+    case DType::iq1_m:
+    case DType::iq2_xxs:
+    case DType::iq2_xs:
+    case DType::iq2_s:
     case DType::q3_k:
         put_six(c.sc, tail + 4 * lane);
         store16(panel + 32 * ib + 2 * lane, c.d);
@@ -173,6 +182,8 @@ void codes_to_panel(DType t, const BlockCodes &c, int64_t cols, int64_t ib, int 
         for (int i = 0; i < 16; ++i) tail[16 * i + lane] = c.sc[i];
         store16(panel + 32 * ib + 2 * lane, c.d);
         break;
+    case DType::iq3_xxs:
+    case DType::iq3_s:
     case DType::iq4_xs: {
         uint32_t w = static_cast<uint32_t>(c.sc[7] & 3) << 30;
         for (int i = 0; i < 5; ++i) w |= static_cast<uint32_t>(c.sc[i]) << (6 * i);
@@ -213,6 +224,13 @@ void panel_to_codes(DType t, const uint8_t *panel, int64_t cols, int64_t ib, int
         c.m = load16(tail + kSixBits + 32 + 2 * lane);
         break;
     }
+    case DType::tq1_0:
+    case DType::tq2_0: c.d = load16(panel + 32 * ib + 2 * lane); break;
+    case DType::iq1_s:
+    case DType::iq1_m:
+    case DType::iq2_xxs:
+    case DType::iq2_xs:
+    case DType::iq2_s:
     case DType::q3_k:
         get_six(tail + 4 * lane, c.sc);
         c.d = load16(panel + 32 * ib + 2 * lane);
@@ -226,6 +244,8 @@ void panel_to_codes(DType t, const uint8_t *panel, int64_t cols, int64_t ib, int
         for (int i = 0; i < 16; ++i) c.sc[i] = tail[16 * i + lane];
         c.d = load16(panel + 32 * ib + 2 * lane);
         break;
+    case DType::iq3_xxs:
+    case DType::iq3_s:
     case DType::iq4_xs: {
         uint32_t w = load32(tail + 4 * lane), x = load16(tail + 64 + 2 * lane);
         for (int i = 0; i < 5; ++i) c.sc[i] = (w >> (6 * i)) & 63;

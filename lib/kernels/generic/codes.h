@@ -76,20 +76,25 @@ struct Bytes {
     template <int g>
     INLAY_INLINE I at() const { return from128(INLAY_TIER::load(p + 64 * g)); }
 };
-// A code book turned unsigned by + 128.
+// A code book turned unsigned by + 128, or by + 16 where its values are small: 16-bit sums then suffice.
 struct Book {
     uint8_t v[16];
 };
-constexpr Book book128(const int8_t (&values)[16]) {
+constexpr Book book_from(const int8_t (&values)[16], int offset) {
     Book b = {};
-    for (int i = 0; i < 16; ++i) b.v[i] = static_cast<uint8_t>(values[i] + 128);
+    for (int i = 0; i < 16; ++i) b.v[i] = static_cast<uint8_t>(values[i] + offset);
     return b;
 }
-constexpr Book kIq4nl128 = book128(kIq4nl), kMxfp4128 = book128(kMxfp4);
-template <const Book &book>
-struct Looked : Nibbles {
+constexpr Book kIq4nl128 = book_from(kIq4nl, 128), kMxfp4128 = book_from(kMxfp4, 128), kIq2128 = book_from(kIq2, 128);
+constexpr Book kIq3xxs128 = book_from(kIq3xxs, 128), kIq3s16 = book_from(kIq3s, 16), kIq116 = book_from(kIq1, 16);
+template <const Book &book, class C = Nibbles, bool by_128 = true>
+struct Looked : C {
     template <int g>
-    INLAY_INLINE I at() const { return from128(lookup(table16(book.v), nibble<g>(n))); }
+    INLAY_INLINE I at() const {
+        const I v = lookup(table16(book.v), C::template at<g>());
+        if constexpr (by_128) return from128(v);
+        else return v;
+    }
 };
 
 // The i-th of sixteen six-bit values.
@@ -177,20 +182,23 @@ struct Q2K {
         }
     }
 };
-struct Q3K {
-    using Codes = CrumbsBit;
+// q3_k's form: six-bit factors of 16 k less `minus`, and the unit's d times a power of two.
+template <class C, int offset_, int minus, bool eighth>
+struct SixFactors {
+    using Codes = C;
     static constexpr const PanelLayout &layout = kLayoutQ3_K;
-    static constexpr int offset = 4;
+    static constexpr int offset = offset_;
     static constexpr Mins mins = Mins::none;
     static constexpr bool two_scales = true;
     template <int i>
     INLAY_INLINE static void half(const uint8_t *p, UnitScales &s) {
-        store(s.factor[i], add32(six<i>(p), set32(-32)));
+        store(s.factor[i], minus ? add32(six<i>(p), set32(-minus)) : six<i>(p));
         if constexpr (i < 15) half<i + 1>(p, s);
     }
     INLAY_INLINE static void scales(const uint8_t *panel, const uint8_t *unit, int64_t u, UnitScales &s) {
         half<0>(unit, s);
-        const F d = halves(panel + 32 * u);
+        F d = halves(panel + 32 * u);
+        if constexpr (eighth) d = mulf(d, setf(0.125f));
         for (int j = 0; j < 8; ++j) storef(s.scale[j], d);
     }
 };
@@ -206,19 +214,34 @@ struct Q6K {
         for (int j = 0; j < 8; ++j) storef(s.scale[j], d);
     }
 };
-struct Iq4Xs {
-    using Codes = Looked<kIq4nl128>;
+// iq4_xs's form: six-bit factors of 32 k less `minus`.
+template <class C, int offset_, int minus, bool quarter>
+struct EightFactors {
+    using Codes = C;
     static constexpr const PanelLayout &layout = kLayoutIQ4_XS;
-    static constexpr int offset = kTop;
+    static constexpr int offset = offset_;
     static constexpr Mins mins = Mins::none;
     static constexpr bool two_scales = false;
     INLAY_INLINE static void scales(const uint8_t *, const uint8_t *unit, int64_t, UnitScales &s) {
         const uint8_t *p = unit;
-        const I w = INLAY_TIER::load(p), x = words_u(p + 64), m = set32(63), k = set32(-32);
-        const F d = halves(p + 96);
-        auto put = [&](int j, I v) { storef(s.scale[j], mulf(d, cvt(add32(v, k)))); };
+        const I w = INLAY_TIER::load(p), x = words_u(p + 64), m = set32(63);
+        F d = halves(p + 96);
+        if constexpr (quarter) d = mulf(d, setf(0.25f));
+        auto put = [&](int j, I v) { storef(s.scale[j], mulf(d, cvt(minus ? add32(v, set32(-minus)) : v))); };
         put(0, and_(w, m)), put(1, and_(srl32<6>(w), m)), put(2, and_(srl32<12>(w), m)), put(3, and_(srl32<18>(w), m));
         put(4, and_(srl32<24>(w), m)), put(5, and_(x, m)), put(6, and_(srl32<6>(x), m)), put(7, or_(srl32<30>(w), sll32<2>(srl32<12>(x))));
+    }
+};
+// One scale for 256 k, in the header.
+struct TQ2_0 {
+    using Codes = Crumbs;
+    static constexpr const PanelLayout &layout = kLayoutTQ2_0;
+    static constexpr int offset = 1;
+    static constexpr Mins mins = Mins::none;
+    static constexpr bool two_scales = false;
+    INLAY_INLINE static void scales(const uint8_t *panel, const uint8_t *, int64_t u, UnitScales &s) {
+        const F d = halves(panel + 32 * u);
+        for (int j = 0; j < 8; ++j) storef(s.scale[j], d);
     }
 };
 
@@ -229,6 +252,12 @@ using Q5_1 = WithMin<kLayoutQ5_1, NibblesBit>;
 using Q8_0 = Plain<kLayoutQ8_0, Bytes, kTop>;
 using Q4K = KWithMin<kLayoutQ4_K, Nibbles>;
 using Q5K = KWithMin<kLayoutQ5_K, NibblesBit>;
+using Q3K = SixFactors<CrumbsBit, 4, 32, false>;
+using Iq4Xs = EightFactors<Looked<kIq4nl128>, kTop, 32, false>;
+using Iq3S = EightFactors<Looked<kIq3s16, Nibbles, false>, 16, 0, false>;
+using Iq3Xxs = EightFactors<Looked<kIq3xxs128>, kTop, 0, true>;
+using Iq2S = SixFactors<Looked<kIq2128, CrumbsBit>, kTop, 0, true>;             // iq2_xxs, iq2_xs too
+using Iq1M = SixFactors<Looked<kIq116, CrumbsBit, false>, 16, 0, true>;         // iq1_s too
 using Iq4Nl = Plain<kLayoutIQ4_NL, Looked<kIq4nl128>, kTop>;
 
 }  // namespace

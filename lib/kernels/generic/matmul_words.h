@@ -17,13 +17,7 @@ constexpr int kStretch = 16;
 constexpr int kSumTokens = 512;
 constexpr int kStoreAhead = 12;  // lines in flight: about an L1's miss buffers
 
-// MXFP4's values + 12: 0..24.
-constexpr Book book12(const int8_t (&values)[16]) {
-    Book b = {};
-    for (int i = 0; i < 16; ++i) b.v[i] = static_cast<uint8_t>(values[i] + 12);
-    return b;
-}
-constexpr Book kMxfp412 = book12(kMxfp4);
+constexpr Book kMxfp412 = book_from(kMxfp4, 12);  // 0..24
 struct Mxfp4Words : Mxfp4 {
     using Codes = Looked<kMxfp412>;
     static constexpr int offset = 12;
@@ -31,7 +25,7 @@ struct Mxfp4Words : Mxfp4 {
 
 template <class Type>
 struct Words {
-    static constexpr bool wide = !kDot && Type::offset == 128;  // q8_0, iq4_nl, iq4_xs
+    static constexpr bool wide = !kDot && Type::offset == 128;  // q8_0, iq4_nl, iq4_xs, iq3_xxs, iq2
     static constexpr int groups = Type::two_scales ? 4 : 8;
     // Taken from each code inside the 16-bit sum. Codes of five bits with a min (offset 0) need it to fit, and get it
     // back in 32 bits.
@@ -70,7 +64,7 @@ struct FromPanel {
     template <int h>
     INLAY_INLINE I factor() const {
         const I f = load(s->factor[2 * j + h]);
-        if constexpr (kDot) return f;
+        if constexpr (kDot || Words<Type>::wide) return f;
         return or_(and_(f, set32(0xffff)), sll32<16>(f));
     }
     INLAY_INLINE I pair() const { return load(s->pair[j]); }
@@ -124,16 +118,16 @@ INLAY_INLINE void add_codes(I (&i)[T], const S &w, const Tokens &x) {
     }
     if constexpr (g + 1 < end) add_codes<g + 1, end>(i, w, x);
 }
-template <int v, class S, int T>
+template <int v, int end, class S, int T>
 INLAY_INLINE void add_words(I (&i)[T], const S &w, const Tokens &x) {
     const I c = w.template word<v>();
 #pragma GCC unroll 8
     for (int t = 0; t < T; ++t) {
         const I p = madd16(c, bcast(x.q + t * x.ldq + 4 * v));
-        i[t] = v == 0 ? p : add32(i[t], p);
+        i[t] = v % end == 0 ? p : add32(i[t], p);
         pin(i[t]);
     }
-    if constexpr (v < 15) add_words<v + 1>(i, w, x);
+    if constexpr ((v + 1) % end != 0) add_words<v + 1, end>(i, w, x);
 }
 constexpr int log2_of(int v) { return v <= 1 ? 0 : 1 + log2_of(v / 2); }
 // The 32-bit sums' start with dot(): minus128 = -128 * (sum of the activations).
@@ -166,8 +160,14 @@ INLAY_INLINE I start16(const int16_t *n16) {
 template <class Type, class S, int T>
 INLAY_INLINE void block_sums(I (&i)[T], const S &w, const Tokens &x) {
     using W = Words<Type>;
-    if constexpr (W::wide) {
-        add_words<0>(i, w, x);
+    if constexpr (W::wide && Type::two_scales) {
+        I second[T];
+        add_words<0, 8>(i, w, x);
+        add_words<8, 8>(second, w, x);
+#pragma GCC unroll 8
+        for (int t = 0; t < T; ++t) i[t] = add32(mul32(i[t], w.template factor<0>()), mul32(second[t], w.template factor<1>()));
+    } else if constexpr (W::wide) {
+        add_words<0, 16>(i, w, x);
     } else if constexpr (Type::two_scales) {
         alignas(64) int32_t first[T][16];
 #pragma GCC unroll 8

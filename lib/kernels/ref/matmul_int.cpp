@@ -177,6 +177,35 @@ struct Iq4Xs {
         for (int r = 0; r < kPanelRows; ++r) b.scale[r] = half_at(tail + 96, r) * static_cast<float>(scale_at(tail, j, r) - 32);
     }
 };
+// iq3_*: iq4_xs's form with another book and factors 2 s + 1.
+template <const int8_t (&book)[16], bool quarter>
+struct Iq3 {
+    static constexpr const PanelLayout &layout = kLayoutIQ4_XS;
+    static constexpr Mins mins = Mins::none;
+    static void read(const uint8_t *, const uint8_t *unit, int64_t, int j, Block &b) {
+        codes<true, false, false>(unit + codes_at(layout) + j * kU4, b, [](int c, int, int) { return book[c]; });
+        for (int r = 0; r < kPanelRows; ++r)
+            b.scale[r] = half_at(unit + 96, r) * (quarter ? 0.25f : 1.0f) * static_cast<float>(Iq4Xs::scale_at(unit, j, r));
+    }
+};
+// iq1_*, iq2_*: q3_k's form with a book and factors 2 s + 1.
+template <const int8_t (&book)[16]>
+struct Book16 {
+    static constexpr const PanelLayout &layout = kLayoutQ3_K;
+    static constexpr Mins mins = Mins::none;
+    static void read(const uint8_t *panel, const uint8_t *unit, int64_t u, int j, Block &b) {
+        codes<false, true, true>(unit + codes_at(layout) + j * kU3, b, [&](int c, int k, int r) { return book[c] * six_at(unit, 2 * j + k / 16, r); });
+        for (int r = 0; r < kPanelRows; ++r) b.scale[r] = half_at(panel + 32 * u, r) * 0.125f;
+    }
+};
+struct Ternary {
+    static constexpr const PanelLayout &layout = kLayoutTQ2_0;
+    static constexpr Mins mins = Mins::none;
+    static void read(const uint8_t *panel, const uint8_t *unit, int64_t u, int j, Block &b) {
+        codes<false, true, false>(unit + codes_at(layout) + j * kU2, b, [](int c, int, int) { return c - 1; });
+        for (int r = 0; r < kPanelRows; ++r) b.scale[r] = half_at(panel + 32 * u, r);
+    }
+};
 
 template <Mins mins>
 void step(const Block &b, const ActView &a, int64_t t, int64_t ib, float *acc) {
@@ -241,6 +270,11 @@ void init_matmul_int(KernelTable &t) noexcept {
     t.matmul_iq4_nl = matmul<Iq4Nl>;
     t.matmul_iq4_xs = matmul<Iq4Xs>;
     t.matmul_mxfp4 = matmul<Mxfp4>;
+    t.matmul_tq2_0 = matmul<Ternary>;
+    t.matmul_iq1_m = matmul<Book16<kIq1>>;
+    t.matmul_iq2_s = matmul<Book16<kIq2>>;
+    t.matmul_iq3_xxs = matmul<Iq3<kIq3xxs, true>>;
+    t.matmul_iq3_s = matmul<Iq3<kIq3s, false>>;
 }
 
 }  // namespace inlay::ref

@@ -47,6 +47,9 @@ constexpr PanelLayout kLayoutIQ4_NL = kLayoutQ4_0;
 constexpr PanelLayout kLayoutIQ4_XS = {256, 8 * kU4 + 128, kU4, 0, 1};           // six-bit sc + 32: u32[16] 0..4, u16[16] 5 6; f16 d
 constexpr PanelLayout kLayoutMXFP4 = {64, 2 * kU4, kU4, 16, 32};                 // header e8m0[16]
 
+constexpr PanelLayout kLayoutTQ2_0 = {256, 8 * kU2, kU2, 32, 256};               // crumbs; header f16 d. TQ1_0 too
+// IQ1 and IQ2 have the form of Q3_K, IQ3 that of IQ4_XS: codes of 3 and 4 bits for a code book, factors 2 s + 1 as six-bit values.
+
 // Where a unit's codes begin: after its scales.
 constexpr int codes_at(const PanelLayout &l) { return l.unit_bytes - l.unit_k / 32 * l.block_bytes; }
 constexpr int64_t panel_units(const PanelLayout &l, int64_t cols) { return (cols + l.unit_k - 1) / l.unit_k; }
@@ -60,5 +63,11 @@ constexpr int64_t panel_bytes(const PanelLayout &l, int64_t cols) {
 // Code books of the 4-bit non-linear types (ggml's kvalues_iq4nl; OCP MXFP4's values doubled, d halved).
 constexpr int8_t kIq4nl[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 constexpr int8_t kMxfp4[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+
+// Magnitude and sign (the highest bit of the code) of the lattice types. IQ1's are 8 times -1, 0, 1, plus or minus 1.
+constexpr int8_t kIq1[16] = {-7, 1, 9, 0, -9, -1, 7};
+constexpr int8_t kIq2[16] = {8, 25, 43, 0, -8, -25, -43};
+constexpr int8_t kIq3xxs[16] = {4, 12, 20, 28, 36, 44, 52, 62, -4, -12, -20, -28, -36, -44, -52, -62};
+constexpr int8_t kIq3s[16] = {1, 3, 5, 7, 9, 11, 13, 15, -1, -3, -5, -7, -9, -11, -13, -15};
 
 }  // namespace inlay::kernels

@@ -13,7 +13,9 @@
 namespace inlay::test {
 
 inline constexpr DType kPackable[] = {DType::f32,  DType::f16,  DType::bf16, DType::q4_0, DType::q4_1,   DType::q5_0,   DType::q5_1, DType::q8_0,
-                                      DType::q2_k, DType::q3_k, DType::q4_k, DType::q5_k, DType::q6_k, DType::iq4_nl, DType::iq4_xs, DType::mxfp4};
+                                      DType::q2_k, DType::q3_k, DType::q4_k, DType::q5_k, DType::q6_k, DType::iq4_nl, DType::iq4_xs, DType::mxfp4,
+                                      DType::tq1_0, DType::tq2_0, DType::iq1_s, DType::iq1_m, DType::iq2_xxs, DType::iq2_xs, DType::iq2_s,
+                                      DType::iq3_xxs, DType::iq3_s};
 
 // Numbers that depend on the seed alone.
 class Random {
@@ -61,6 +63,13 @@ inline std::vector<uint8_t> random_weights(DType t, int64_t rows, int64_t cols, 
         case DType::q2_k: put_half(p + 80, scale()), put_half(p + 82, scale()); break;
         case DType::q3_k: put_half(p + 108, scale()); break;
         case DType::q6_k: put_half(p + 208, scale()); break;
+        case DType::tq1_0: put_half(p + 52, scale()); break;
+        case DType::tq2_0: put_half(p + 64, scale()); break;
+        case DType::iq1_m: {  // its f16 scale: the top four bits of four words
+            const uint16_t h = f16_from_f32(scale());
+            for (int i = 0; i < 4; ++i) p[49 + 2 * i] = static_cast<uint8_t>((p[49 + 2 * i] & 15) | (h >> (4 * i) & 15) << 4);
+            break;
+        }
         case DType::mxfp4: p[0] = static_cast<uint8_t>(r.word() % 8 ? 118 + r.word() % 8 : r.word() % 3); break;
         default: put_half(p, scale()); break;
         }

@@ -40,6 +40,11 @@ void init_matmul_int(KernelTable &t) noexcept {
     t.matmul_iq4_nl = fn<Iq4Nl>;
     t.matmul_iq4_xs = fn<Iq4Xs>;
     t.matmul_mxfp4 = fn<Mxfp4Words>;
+    t.matmul_tq2_0 = fn<TQ2_0>;
+    t.matmul_iq1_m = fn<Iq1M>;
+    t.matmul_iq2_s = fn<Iq2S>;
+    t.matmul_iq3_xxs = fn<Iq3Xxs>;
+    t.matmul_iq3_s = fn<Iq3S>;
 }
 
 }  // namespace inlay::avx2

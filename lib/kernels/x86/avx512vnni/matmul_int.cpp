@@ -40,6 +40,11 @@ void init_matmul_int(KernelTable &t) noexcept {
     t.matmul_iq4_nl = matmul<Iq4Nl>;
     t.matmul_iq4_xs = matmul<Iq4Xs>;
     t.matmul_mxfp4 = matmul<Mxfp4>;
+    t.matmul_tq2_0 = matmul<TQ2_0>;
+    t.matmul_iq1_m = matmul<Iq1M>;
+    t.matmul_iq2_s = matmul<Iq2S>;
+    t.matmul_iq3_xxs = matmul<Iq3Xxs>;
+    t.matmul_iq3_s = matmul<Iq3S>;
 }
 
 }  // namespace inlay::avx512vnni
