@@ -87,7 +87,7 @@ def load_table(results):
                     peak = results.median(model, "load", threads, e, "peak_bytes")
                     rows.append([model, plan.ENGINES[e], f"{mid:.2f} ({min(v):.2f}–{max(v):.2f})", f"{file_bytes / mid * 1e-9:.2f}",
                                  f"{file_bytes / mid * 1e-9 / read:.0%}" if read else "-", f"{peak * 1e-6:,.0f}", f"{peak / file_bytes:.2f}x"])
-    return table(["model", "engine", "s to the first token", "GB/s of the file", "of cached reading", "peak MB", "÷ the file"], rows) if rows else []
+    return table(["model", "engine", "s to the first token", "GB/s of the file", "of reading it", "peak MB", "÷ the file"], rows) if rows else []
 
 
 def mixed_table(results):
@@ -117,7 +117,7 @@ def roof_lines(results):
         out.append(f"a cache line between CPUs: {min(hops):.0f}–{max(hops):.0f} ns (above 100 the VM's CPUs do not share an L3; with two threads"
                    " the bandwidth is then about twice that of neighbours, and samples scatter)")
     if results.roof("file", 0):
-        out.append(f"reading the cached file: {number(results.roof('file', 0))} GB/s")
+        out.append(f"reading the cached file into fresh memory: {number(results.roof('file', 0))} GB/s")
     return out
 
 

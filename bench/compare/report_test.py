@@ -28,7 +28,7 @@ with tempfile.TemporaryDirectory() as folder:
     r.data.update(machine={"cpu": "A & B <1>", "cpus": 2, "commit": "0", "llama-cpp-python": "1", "ik-llama-cpp-python": "2"},
                   engines={"inlay": "inlay, tier avx512vnni", "llama": "x"}, models={"m": facts})
     r.data["windows"] = [{"at": "now", "roof": {"read": [{"threads": 1, "pages": "2M", "gbps": 1.34e-5}], "hops": [{"ns": 25.0}],
-                                                "peaks": [{"kind": "int8", "threads": 1, "gops": 6e-5}], "file": [{"gbps": 1.0}]}}]
+                                                "peaks": [{"kind": "int8", "threads": 1, "gops": 6e-5}], "file": [{"gbps": 2.0, "fresh_gbps": 1.0}]}}]
     for test, values in {"pp512": (20, 10, 30), "tg64": (9, 5, 10), "tg32@b8": (90, 50, 40)}.items():
         for engine, v in zip(("inlay", "llama", "ik"), values):
             for spread in (0.9, 1.0, 1.2):

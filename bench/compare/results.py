@@ -52,7 +52,7 @@ class Results:
             if kind == "read":
                 v += [r["gbps"] for r in roof.get("read", []) if r["threads"] == threads and r["pages"] == pages]
             elif kind == "file":
-                v += [max([r["gbps"] for r in roof.get("file", [])], default=0)] * bool(roof.get("file"))
+                v += [max([r.get("fresh_gbps", 0) for r in roof.get("file", [])], default=0)] * bool(roof.get("file"))
             else:
                 v += [max([p["gops"] for p in roof.get("peaks", []) if p["kind"] == kind and p["threads"] == threads], default=0)]
         v = [x for x in v if x]

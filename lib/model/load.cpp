@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads and packs: tasks of about a MiB of file bytes, each a range of panels of one matrix, so that no two tasks
+// Reads and packs: tasks of a quarter MiB of file bytes, each a range of panels of one matrix, so that no two tasks
 // share a panel. Every worker has one staging buffer. Progress is told, and cancel asked, between groups of tasks.
 #include <algorithm>
 #include <cmath>
@@ -25,8 +25,8 @@ struct Weights::Task {
 
 namespace {
 
-// A task long enough for the disk and short enough that the last one leaves no thread idle for long.
-constexpr uint64_t kTaskBytes = 1u << 20;
+// Long enough for a call of the system, short enough that what was read is still in the L2 when it is packed.
+constexpr uint64_t kTaskBytes = 256u << 10;
 constexpr uint64_t kGroupBytes = 32u << 20;  // between two progress calls: some 10 ms
 
 // What a task threw, kept for the loading thread.

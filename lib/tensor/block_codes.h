@@ -30,6 +30,10 @@ void grid_to_values(DType t, const BlockCodes &c, float *out) noexcept;
 void codes_to_panel(DType t, const BlockCodes &c, int64_t cols, int64_t ib, int lane, uint8_t *panel) noexcept;
 void panel_to_codes(DType t, const uint8_t *panel, int64_t cols, int64_t ib, int lane, BlockCodes &c) noexcept;
 
+// Four rows, `stride` bytes apart, into lanes lane..lane + 3 at once, for the types that files mostly hold; false, and nothing
+// written, for others. Of an odd number of blocks of 32 the last unit's second half is left alone.
+bool pack_four_rows(DType t, const uint8_t *src, size_t stride, int64_t cols, int lane, uint8_t *panel) noexcept;
+
 // Layout of every packable type; null for others.
 const kernels::PanelLayout *panel_layout(DType t) noexcept;
 

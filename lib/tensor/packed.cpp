@@ -47,6 +47,11 @@ void pack_float_row(DType t, const uint8_t *src, int64_t cols, int lane, uint8_t
     }
 }
 
+// Of an odd number of blocks of 32 the unit's second half: scale 0.
+void pad_row(DType t, int64_t cols, int lane, uint8_t *panel) noexcept {
+    if (dtype_info(t)->block == 32 && cols % 64) codes_to_panel(t, BlockCodes{}, cols, cols / 32, lane, panel);
+}
+
 void pack_row(DType t, const uint8_t *src, int64_t cols, int lane, uint8_t *panel) noexcept {
     if (is_float(t)) return pack_float_row(t, src, cols, lane, panel);
     const DTypeInfo &info = *dtype_info(t);
@@ -56,10 +61,7 @@ void pack_row(DType t, const uint8_t *src, int64_t cols, int lane, uint8_t *pane
         file_to_codes(t, src, c);
         codes_to_panel(t, c, cols, ib, lane, panel);
     }
-    if (info.block == 32 && n % 2) {  // the unit's second half: scale 0
-        c = {};
-        codes_to_panel(t, c, cols, n, lane, panel);
-    }
+    pad_row(t, cols, lane, panel);
 }
 
 }  // namespace
@@ -92,9 +94,17 @@ void pack_rows(PackedMatrix &w, int64_t row0, int64_t n, const void *file_rows) 
         fail(Code::internal, "rows ", row0, " + ", n, " of a matrix of ", w.rows());
     const size_t stride = file_row_bytes(w.dtype(), w.cols());
     const auto *src = static_cast<const uint8_t *>(file_rows);
-    for (int64_t i = 0; i < n; ++i) {
-        const int64_t row = row0 + i;
-        pack_row(w.dtype(), src + static_cast<size_t>(i) * stride, w.cols(), static_cast<int>(row % kPanelRows), w.panel(row / kPanelRows));
+    const DType t = w.dtype();
+    for (int64_t row = row0, end = row0 + n; row < end;) {
+        const int lane = static_cast<int>(row % kPanelRows);
+        uint8_t *panel = w.panel(row / kPanelRows);
+        const bool four = lane % 4 == 0 && end - row >= 4 && pack_four_rows(t, src, stride, w.cols(), lane, panel);
+        if (four)
+            for (int i = 0; i < 4; ++i) pad_row(t, w.cols(), lane + i, panel);
+        else
+            pack_row(t, src, w.cols(), lane, panel);
+        row += four ? 4 : 1;
+        src += (four ? 4 : 1) * stride;
     }
 }
 
