@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inlay/engine.h"
 
-#include "capi/engine_handles.h"
+#include "capi/messages.h"
 #include "engine/model_backend.h"
 
 using namespace inlay;
@@ -76,7 +76,7 @@ extern "C" inlay_status inlay_engine_create(const inlay_model *model, const inla
         if (p.swap_bytes) fail(Code::unsupported, "swap_bytes ", p.swap_bytes, ": preempted requests are computed again in this version; give 0");
         std::shared_ptr<const engine::OpenedModel> draft = p.draft ? need_handle(p.draft, "draft").impl : nullptr;
         auto impl = engine::open_engine(h.impl, draft, e, kv_type(p.kv_type), p.kv_bytes);
-        *out_engine = new_handle<inlay_engine>(h.owner, h.impl, std::move(impl));
+        *out_engine = new_handle<inlay_engine>(h.owner, h.impl, std::move(impl), make_shared_in<ChatCache>(h.owner->memory(), h.owner->memory()));
         return INLAY_OK;
     });
 }

@@ -8,7 +8,7 @@
 
 namespace inlay::capi {
 
-class Answer;  // messages.h: parses a request's text into content, reasoning and tool calls
+class ChatCache;  // messages.h: templates and grammars of conversations
 
 void to_public(const engine::Event &ev, inlay_event &out);
 
@@ -32,4 +32,5 @@ struct inlay_engine {
     std::shared_ptr<inlay::engine::Runtime> owner;
     std::shared_ptr<const inlay::engine::OpenedModel> model;
     std::shared_ptr<inlay::engine::Engine> impl;
+    std::shared_ptr<inlay::capi::ChatCache> chat;
 };

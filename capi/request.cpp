@@ -82,9 +82,13 @@ engine::RequestParams to_engine(engine::Runtime &rt, const inlay_engine &e, cons
     return r;
 }
 
-inlay_request *submit(inlay_engine &e, std::span<const int32_t> ids, engine::RequestParams &&r, Owned<Answer> answer = nullptr) {
-    std::shared_ptr<engine::Request> req = e.impl->submit(ids, std::move(r));
-    return new_handle<inlay_request>(e.owner, std::move(req), std::move(answer));
+inlay_request *new_request(const std::shared_ptr<engine::Runtime> &owner, std::shared_ptr<engine::Request> req, std::shared_ptr<const AnswerReader> reader) {
+    Owned<Answer> answer = reader ? reader->make() : nullptr;
+    return new_handle<inlay_request>(owner, std::move(req), std::move(reader), std::move(answer));
+}
+
+inlay_request *submit(inlay_engine &e, std::span<const int32_t> ids, engine::RequestParams &&r, std::shared_ptr<const AnswerReader> reader = nullptr) {
+    return new_request(e.owner, e.impl->submit(ids, std::move(r)), std::move(reader));
 }
 
 }  // namespace
@@ -131,10 +135,10 @@ extern "C" inlay_status inlay_request_submit_messages(inlay_engine *engine, cons
         inlay_engine &e = need_handle(engine, "engine");
         need_pointer(out_req, "out_req");
         inlay_request_params p = read_params(params);
-        Conversation c = prepare_conversation(*e.owner, *e.model, text_arg(json, n_json, "json"), !(p.flags & INLAY_REQUEST_RAW_ANSWER));
         engine::RequestParams r = to_engine(*e.owner, e, p);
-        if (r.n > 1 && c.answer) fail(Code::unsupported, "n ", r.n, " with a parsed answer: set INLAY_REQUEST_RAW_ANSWER");
-        *out_req = submit(e, c.ids, std::move(r), std::move(c.answer));
+        Conversation c = prepare_conversation(*e.owner, e, text_arg(json, n_json, "json"), !(p.flags & INLAY_REQUEST_RAW_ANSWER), p.constraint);
+        if (c.grammar) r.constraint = engine::constrain(*e.model, std::move(c.grammar), {}, true);
+        *out_req = submit(e, c.ids, std::move(r), std::move(c.reader));
         return INLAY_OK;
     });
 }
@@ -144,7 +148,7 @@ extern "C" inlay_status inlay_request_get_choice(const inlay_request *req, uint3
         const inlay_request &r = need_handle(req, "req");
         need_pointer(out_req, "out_req");
         if (index >= static_cast<uint32_t>(r.impl->choices())) fail(Code::invalid_argument, "choice ", index, " of ", r.impl->choices());
-        *out_req = new_handle<inlay_request>(r.owner, r.impl->choice(static_cast<int32_t>(index)), Owned<Answer>());
+        *out_req = new_request(r.owner, r.impl->choice(static_cast<int32_t>(index)), r.reader);
         return INLAY_OK;
     });
 }

@@ -122,6 +122,14 @@ Outcome run_to_end(inlay_engine *engine, inlay_request *req, const std::function
             out.text += text;
             if (on_text && !text.empty()) on_text(text);
         }
+        if (ev.kind == INLAY_EVENT_REASONING) out.reasoning += text;
+        if (ev.kind == INLAY_EVENT_MALFORMED) out.malformed.emplace_back(text);
+        if (ev.kind == INLAY_EVENT_TOOL_CALL) out.calls.push_back({std::string(text), {}, {}, false});
+        if (ev.kind == INLAY_EVENT_TOOL_ARGUMENTS && !out.calls.empty()) out.calls.back().arguments += text;
+        if (ev.kind == INLAY_EVENT_TOOL_END && !out.calls.empty()) {
+            out.calls.back().done = true;
+            if (ev.call_id) out.calls.back().id.assign(ev.call_id, ev.n_call_id);
+        }
     }
     out.info.struct_size = sizeof out.info;
     check([&](inlay_error *e) { return inlay_request_get_info(req, &out.info, e); });

@@ -30,8 +30,14 @@ Handle<inlay_constraint> make_constraint(inlay_runtime *rt, const std::string &g
                                          const std::vector<std::string> &choices, bool allow_unknown);
 
 // Steps the engine until the request ends; `on_text` sees pieces as they come. Ctrl-C cancels.
+struct ToolCall {
+    std::string name, arguments, id;
+    bool done = false;
+};
 struct Outcome {
-    std::string text, error;
+    std::string text, reasoning, error;
+    std::vector<ToolCall> calls;
+    std::vector<std::string> malformed;
     std::vector<int32_t> ids;
     int32_t finish = 0;
     inlay_request_info info{};

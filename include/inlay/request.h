@@ -171,18 +171,35 @@ INLAY_API inlay_status inlay_request_submit_text(inlay_engine *engine, const cha
                                                  inlay_request **out_req, inlay_error *err);
 
 /**
- * The same for a conversation. `{"messages": [...], "tools": [...], "kwargs": {...}, "tool_choice": ...}` is fitted to the
- * model's template, rendered, and tokenised so that control tokens come from the template alone; the answer is parsed
- * into content, reasoning and tool calls.
+ * The same for a conversation: a JSON object, rendered by the model's chat template and tokenised so that control tokens
+ * come from the template's own text alone; the answer comes as content, reasoning and tool calls. Its members:
+ *
+ * - `messages`: role and content (string or text parts), tool calls and results; fitted to what the template can take.
+ * - `tools`: functions that may be called, `{"type": "function", "function": {"name", "description", "parameters"}}`.
+ * - `tool_choice`: "auto" (default), "none", "required", `{"type": "function", "function": {"name": N}}`, or
+ *   `{"type": "allowed_tools", "mode": "auto" or "required", "tools": [...]}`. Held by a constraint: a call that comes names
+ *   an offered tool and its arguments follow the tool's schema; under "none" no call can come; the tools stay in the prompt.
+ *   Without `tools`, and with a template whose form of calls is not known, answers are free and "required" is refused.
+ * - `parallel_tool_calls`: false: one call at most.
+ * - `response_format`: `{"type": "json_object"}`, `{"type": "json_schema", "json_schema": {"schema": S}}` or
+ *   `{"type": "text"}`: what content must be.
+ * - `schema_options`: `{"waived": [keywords], "allow_unknown": bool}` for all schemas here, as in inlay_constraint_params.
+ * - `kwargs`: variables of the template (`enable_thinking`, `documents`, ...). `add_generation_prompt`: default true.
+ * - `continue_final_message`: true: the answer goes on where the last message ends.
+ * - `chat_template`: Jinja source or a built-in name, instead of the model's own.
+ * - `now`: "2026-01-02T03:04:05", what strftime_now() shows; without it that function is undefined.
+ *
+ * Other members are not looked at. What a request has made (parsed template, grammar) is kept for the next ones.
  *
  * @param engine  The engine.
  * @param json    The conversation.
  * @param n_json  Its bytes.
- * @param params  How, or NULL.
+ * @param params  How, or NULL. A `constraint` takes the place of the tools' own; it excludes tool_choice and response_format.
  * @param out_req Receives the request: choice 0.
  * @param err     Detail on failure, or NULL.
  * @return As inlay_request_submit(); INLAY_E_FORMAT for broken JSON; INLAY_E_INVALID_ARGUMENT "template: ..." when the
- *         template refuses the conversation; INLAY_E_NOT_FOUND when the model has no template.
+ *         template refuses the conversation; INLAY_E_NOT_FOUND when the model has no template; INLAY_E_UNSUPPORTED for a
+ *         keyword of a schema that can't be enforced: "tool 'NAME': /pointer: ...".
  * @owns    As inlay_request_submit().
  * @threads any.
  * @since   0.1

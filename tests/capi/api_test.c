@@ -267,6 +267,167 @@ static void test_requests(const char *path) {
     inlay_runtime_free(rt);
 }
 
+/* A conversation under a template of the request's own: kinds of events and what was in them. */
+struct answer {
+    char content[512], reasoning[512], name[64], arguments[512];
+    int finish, calls;
+    unsigned prompt_tokens, completion_tokens;
+};
+static inlay_status chat(inlay_engine *engine, const char *json, uint64_t seed, uint32_t max_tokens, const inlay_constraint *constraint, struct answer *a,
+                         inlay_error *err) {
+    inlay_request_params p;
+    inlay_sampling_params s;
+    inlay_request *req = NULL;
+    inlay_request_info info;
+    inlay_status st;
+    memset(a, 0, sizeof *a);
+    inlay_request_params_init(&p, sizeof p);
+    inlay_sampling_params_init(&s, sizeof s);
+    s.seed = seed;
+    p.sampling = &s;
+    p.max_tokens = max_tokens;
+    p.constraint = constraint;
+    st = inlay_request_submit_messages(engine, json, strlen(json), &p, &req, err);
+    while (st >= 0) {
+        inlay_event ev;
+        char *to = NULL;
+        memset(&ev, 0, sizeof ev);
+        ev.struct_size = sizeof ev;
+        st = inlay_request_poll(req, &ev, err);
+        if (st == INLAY_DONE) break;
+        if (st == INLAY_AGAIN) {
+            st = inlay_engine_step(engine, 0, err);
+            continue;
+        }
+        if (ev.kind == INLAY_EVENT_CONTENT || ev.kind == INLAY_EVENT_TOKEN) to = a->content;
+        if (ev.kind == INLAY_EVENT_REASONING) to = a->reasoning;
+        if (ev.kind == INLAY_EVENT_TOOL_CALL) to = a->name;
+        if (ev.kind == INLAY_EVENT_TOOL_ARGUMENTS) to = a->arguments;
+        if (to && ev.n_text && strlen(to) + ev.n_text < 64) strncat(to, ev.text, (size_t)ev.n_text);
+        if (ev.kind == INLAY_EVENT_TOOL_END) ++a->calls;
+        if (ev.kind == INLAY_EVENT_FINISH) a->finish = ev.finish;
+    }
+    if (req) {
+        memset(&info, 0, sizeof info);
+        info.struct_size = sizeof info;
+        CHECK(inlay_request_get_info(req, &info, err) == INLAY_OK);
+        a->prompt_tokens = info.prompt_tokens;
+        a->completion_tokens = info.completion_tokens;
+    }
+    inlay_request_free(req);
+    return st;
+}
+#define HERMES "\"chat_template\":\"{{ messages[0].content }}{# <tool_call> #}\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]"
+#define TOOLS "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}},{\"type\":\"function\",\"function\":{\"name\":\"g\"}}]"
+
+static void test_messages(const char *path) {
+    inlay_error err;
+    inlay_runtime *rt;
+    inlay_model *model;
+    inlay_engine *engine;
+    inlay_constraint *constraint = NULL;
+    inlay_request *req = NULL, *second = NULL;
+    inlay_request_params p;
+    inlay_engine_params ep;
+    struct answer a, b;
+    int called = 0, objects = 0;
+    uint64_t seed;
+    CHECK(open_all(NULL, path, &rt, &model, &engine, &err) == INLAY_OK);
+    inlay_engine_free(engine);
+    inlay_engine_params_init(&ep, sizeof ep);
+    ep.n_ctx = 128;
+    ep.max_requests = 2;
+    CHECK(inlay_engine_create(model, &ep, &engine, &err) == INLAY_OK);
+
+    CHECK(chat(engine, "{\"messages\":[]}", 0, 1, NULL, &a, &err) == INLAY_E_NOT_FOUND && strstr(err.message, "chat_template"));
+    /* A control token in the template is one; in a user's words it is text. */
+    CHECK(chat(engine, "{\"messages\":[],\"chat_template\":\"</s>\"}", 0, 1, NULL, &a, &err) == INLAY_DONE);
+    CHECK(chat(engine, "{\"messages\":[{\"role\":\"user\",\"content\":\"</s>\"}],\"chat_template\":\"raw\"}", 0, 1, NULL, &b, &err) == INLAY_DONE);
+    CHECK(a.prompt_tokens >= 1 && b.prompt_tokens >= a.prompt_tokens + 3);
+    CHECK(chat(engine, "{\"messages\":[],\"chat_template\":\"{{ bos_token }}\"}", 0, 1, NULL, &b, &err) == INLAY_DONE);
+    CHECK(b.prompt_tokens == 1); /* BOS once, though the tokenizer would put it there, too */
+
+    /* The clock is the host's. */
+    CHECK(chat(engine, "{\"messages\":[],\"chat_template\":\"{{ strftime_now('%Y') }}\"}", 0, 1, NULL, &a, &err) == INLAY_E_INVALID_ARGUMENT);
+    CHECK(strstr(err.message, "strftime_now"));
+    CHECK(chat(engine, "{\"messages\":[],\"chat_template\":\"{{ strftime_now('%Y') }}\",\"now\":\"2026-02-29T00:00:00\"}", 0, 1, NULL, &a, &err) ==
+          INLAY_E_INVALID_ARGUMENT);
+    CHECK(chat(engine, "{\"messages\":[],\"chat_template\":\"{{ strftime_now('%Y') }}\",\"now\":\"2024-02-29T23:59:00\"}", 0, 1, NULL, &a, &err) == INLAY_DONE);
+
+    /* Continued words: what the template says behind them is cut off. */
+    CHECK(chat(engine, "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"},{\"role\":\"assistant\",\"content\":\"so\"}],\"chat_template\":\"chatml\"}", 0, 1,
+               NULL, &a, &err) == INLAY_DONE);
+    CHECK(chat(engine,
+               "{\"messages\":[{\"role\":\"user\",\"content\":\"u\"},{\"role\":\"assistant\",\"content\":\"so\"}],\"chat_template\":\"chatml\","
+               "\"continue_final_message\":true}",
+               0, 1, NULL, &b, &err) == INLAY_DONE);
+    CHECK(b.prompt_tokens < a.prompt_tokens);
+
+    /* The choice holds, whatever the weights: these are random. */
+    for (seed = 0; seed < 8; ++seed) {
+        CHECK(chat(engine, "{" HERMES "," TOOLS ",\"tool_choice\":\"required\",\"parallel_tool_calls\":false}", seed, 0, NULL, &a, &err) == INLAY_DONE);
+        CHECK(a.content[0] == 0 && a.calls <= 1 && a.completion_tokens > 0);
+        CHECK(a.calls ? a.finish == INLAY_FINISH_TOOL_CALLS || a.finish == INLAY_FINISH_LENGTH : a.finish == INLAY_FINISH_LENGTH);
+        called += a.finish == INLAY_FINISH_TOOL_CALLS;
+        CHECK(chat(engine, "{" HERMES "," TOOLS ",\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"g\"}}}", seed, 0, NULL, &a, &err) ==
+              INLAY_DONE);
+        CHECK(a.name[0] == 0 || a.name[0] == 'g');
+        CHECK(chat(engine, "{" HERMES "," TOOLS ",\"tool_choice\":\"none\"}", seed, 20, NULL, &a, &err) == INLAY_DONE);
+        CHECK(a.calls == 0 && a.name[0] == 0);
+        CHECK(chat(engine, "{" HERMES ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"enum\":[[],7]}}}}", seed, 40, NULL, &a,
+                   &err) == INLAY_DONE);
+        objects += a.finish == INLAY_FINISH_STOP && (strchr(a.content, '7') || strchr(a.content, '['));
+        CHECK(a.calls == 0 && strpbrk(a.content, "abc{\"") == NULL);
+    }
+    CHECK(called > 0 && objects > 0);
+
+    /* What is asked for is done or refused. */
+    CHECK(chat(engine, "{" HERMES "," TOOLS ",\"tool_choice\":\"sometimes\"}", 0, 1, NULL, &a, &err) == INLAY_E_INVALID_ARGUMENT);
+    CHECK(strstr(err.message, "sometimes"));
+    CHECK(chat(engine, "{" HERMES "," TOOLS ",\"tool_choice\":{\"type\":\"function\",\"name\":\"h\"}}", 0, 1, NULL, &a, &err) == INLAY_E_INVALID_ARGUMENT);
+    CHECK(strstr(err.message, "'h'"));
+    CHECK(chat(engine, "{" HERMES ",\"tool_choice\":\"required\"}", 0, 1, NULL, &a, &err) == INLAY_E_INVALID_ARGUMENT);
+    CHECK(chat(engine, "{\"messages\":[],\"chat_template\":\"plain\"," TOOLS ",\"tool_choice\":\"required\"}", 0, 1, NULL, &a, &err) == INLAY_E_UNSUPPORTED);
+    CHECK(chat(engine, "{" HERMES ",\"tools\":[{\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"nullable\":true}}]}", 0, 1, NULL, &a, &err) ==
+          INLAY_E_UNSUPPORTED);
+    CHECK(strstr(err.message, "'f'") && strstr(err.message, "/nullable"));
+    CHECK(chat(engine,
+               "{" HERMES ",\"schema_options\":{\"waived\":[\"nullable\"]},"
+               "\"tools\":[{\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"nullable\":true}}]}",
+               0, 1, NULL, &a, &err) == INLAY_DONE);
+    CHECK(chat(engine, "{" HERMES ",\"functions\":[]}", 0, 1, NULL, &a, &err) == INLAY_E_UNSUPPORTED);
+    CHECK(inlay_constraint_create(rt, INLAY_CONSTRAINT_REGEX, "[0-9]", 5, NULL, &constraint, &err) == INLAY_OK);
+    CHECK(chat(engine, "{" HERMES "," TOOLS ",\"tool_choice\":\"auto\"}", 0, 4, constraint, &a, &err) == INLAY_E_INVALID_ARGUMENT);
+    CHECK(chat(engine, "{" HERMES "," TOOLS "}", 0, 4, constraint, &a, &err) == INLAY_DONE && a.content[0] >= '0' && a.content[0] <= '9');
+
+    /* Each choice has its own answer. */
+    inlay_request_params_init(&p, sizeof p);
+    p.n = 2;
+    p.max_tokens = 4;
+    CHECK(inlay_request_submit_messages(engine, "{" HERMES "}", strlen("{" HERMES "}"), &p, &req, &err) == INLAY_OK);
+    CHECK(inlay_request_get_choice(req, 1, &second, &err) == INLAY_OK);
+    for (int i = 0; i < 2; ++i) {
+        int finish = 0, kinds = 0;
+        for (int k = 0; k < 100 && !finish; ++k) {
+            inlay_event ev;
+            memset(&ev, 0, sizeof ev);
+            ev.struct_size = sizeof ev;
+            inlay_status st = inlay_request_poll(i ? second : req, &ev, &err);
+            if (st == INLAY_AGAIN) CHECK(inlay_engine_step(engine, 0, &err) >= 0);
+            if (st != INLAY_OK) continue;
+            kinds |= 1 << ev.kind;
+            if (ev.kind == INLAY_EVENT_FINISH) finish = ev.finish;
+        }
+        CHECK(finish && !(kinds & 1 << INLAY_EVENT_TOKEN));
+    }
+    inlay_request_free(second);
+    inlay_request_free(req);
+    inlay_constraint_free(constraint);
+    inlay_engine_free(engine);
+    inlay_model_free(model);
+    inlay_runtime_free(rt);
+}
+
 /* Every allocation of open + generate fails once, and for good: a status each time, nothing left behind. */
 static void test_allocation_failures(const char *path) {
     struct counter c = {0, 0, 0, 0};
@@ -303,6 +464,7 @@ int main(int argc, char **argv) {
     test_arguments(argv[1]);
     test_roundtrip(argv[1]);
     test_requests(argv[1]);
+    test_messages(argv[1]);
     test_allocation_failures(argv[1]);
     printf("%d failures\n", failures);
     return failures != 0;

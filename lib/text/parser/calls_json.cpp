@@ -65,7 +65,7 @@ bool ParserMachine::enter(const Mark &mark) {
 }
 
 bool ParserMachine::step_start() {
-    if (f_.start == Start::content) return state_ = State::content, true;
+    if (!calls_ || f_.start == Start::content) return state_ = State::content, true;
     size_t i = pos_;
     while (i < buf_.size() && space(buf_[i])) ++i;
     add_text(std::string_view(buf_).substr(pos_, i - pos_), false);

@@ -95,6 +95,7 @@ const ToolFormat *find_tool_format(std::string_view name) {
 }
 
 std::string_view tool_format_name(const ToolFormat *format) { return format->name; }
+bool format_has_calls(const ToolFormat *format) { return !format->marks.empty() || format->start != Start::content; }
 
 const ToolFormat *detect_tool_format(std::string_view t) {
     for (const Clue &c : kClues)

@@ -24,8 +24,8 @@ size_t whole_chars(std::string_view s) {
 bool blank(const char *p, const char *end, int *n) { return jinja::char_is(jinja::decode_char(p, end, n), jinja::kSpace); }
 }  // namespace
 
-ParserMachine::ParserMachine(Memory &m, const ToolFormat &f, const io::Json *tools, bool starts_in_reasoning)
-    : events(Alloc<ParserEvent>(m, MemTag::text)), result(m), m_(m), f_(f), tools_(tools), buf_(text_of(m)), held_content_(text_of(m)),
+ParserMachine::ParserMachine(Memory &m, const ToolFormat &f, const io::Json *tools, bool starts_in_reasoning, bool calls)
+    : events(Alloc<ParserEvent>(m, MemTag::text)), result(m), m_(m), f_(f), tools_(tools), buf_(text_of(m)), calls_(calls), held_content_(text_of(m)),
       held_reasoning_(text_of(m)), name_(text_of(m)), id_(text_of(m)), arguments_(text_of(m)), close_(text_of(m)), scan_(m), key_(text_of(m)),
       parameter_(text_of(m)) {
     if (f.start == Start::harmony) state_ = starts_in_reasoning ? State::harmony_reasoning : State::harmony_start;
@@ -239,7 +239,7 @@ bool ParserMachine::step_content() {
         }
         for (size_t k = 0; k < f_.marks.size(); ++k) {
             const Mark &m = f_.marks[k];
-            if (m.family == Family::drop && dropped_[k]) continue;
+            if (m.family == Family::drop ? dropped_[k] : !calls_) continue;
             if (!take(m.open)) continue;
             if (m.family == Family::drop) dropped_[k] = true;
             return enter(m);
@@ -342,9 +342,9 @@ bool ParserMachine::step() {
 
 // ---- front ----
 
-StreamParser StreamParser::create(Memory &m, const ToolFormat *format, const io::Json *tools, bool starts_in_reasoning) {
+StreamParser StreamParser::create(Memory &m, const ToolFormat *format, const io::Json *tools, bool starts_in_reasoning, bool calls) {
     StreamParser p;
-    p.machine_ = make_owned<ParserMachine>(m, m, format ? *format : *find_tool_format("none"), tools, starts_in_reasoning);
+    p.machine_ = make_owned<ParserMachine>(m, m, format ? *format : *find_tool_format("none"), tools, starts_in_reasoning, calls);
     return p;
 }
 StreamParser::StreamParser(StreamParser &&) noexcept = default;

@@ -11,7 +11,7 @@ namespace inlay::text {
 
 class ParserMachine {
 public:
-    ParserMachine(Memory &m, const ToolFormat &f, const io::Json *tools, bool starts_in_reasoning);
+    ParserMachine(Memory &m, const ToolFormat &f, const io::Json *tools, bool starts_in_reasoning, bool calls);
     void feed(std::string_view bytes);
     void finish();
 
@@ -80,6 +80,7 @@ private:
     size_t pos_ = 0;
     State state_ = State::start, after_ = State::content;
     bool final_ = false;
+    const bool calls_;  // else marks of calls are text
     bool reasoned_ = false, may_reason_ = true;
     String held_content_, held_reasoning_;  // white space that may turn out to be an end
     bool dropped_[4] = {};

@@ -49,13 +49,15 @@ class ParserMachine;
 // "hermes", "qwen3_coder", ...; null when there is no such format. The rows live as long as the program.
 const ToolFormat *find_tool_format(std::string_view name);
 std::string_view tool_format_name(const ToolFormat *format);
+bool format_has_calls(const ToolFormat *format);  // else it knows reasoning at most
 // The format that a chat template's text asks the model to write ("think" when it knows reasoning alone, null: plain text).
 const ToolFormat *detect_tool_format(std::string_view chat_template);
 
 class StreamParser {
 public:
-    // `tools`: the request's array of tools (types of bare values), or null; it must outlive the parser.
-    static StreamParser create(Memory &m, const ToolFormat *format, const io::Json *tools, bool starts_in_reasoning = false);
+    // `tools`: the request's array of tools (types of bare values), or null; it must outlive the parser. `calls` false: what
+    // looks like a call is text.
+    static StreamParser create(Memory &m, const ToolFormat *format, const io::Json *tools, bool starts_in_reasoning = false, bool calls = true);
     StreamParser(StreamParser &&) noexcept;
     StreamParser &operator=(StreamParser &&) noexcept;
     ~StreamParser();
