@@ -170,7 +170,8 @@ int cmd_generate(const Words &words) {
         std::printf("\n");
         if (!c.quiet)
             std::fprintf(stderr, "\n[load %.0f ms · prompt %u tokens, %.1f tokens/s · answer %u tokens, %.1f tokens/s · peak %.0f MB · %s]\n",
-                         load_ms, r.info.prompt_tokens, prefill_tps, r.info.completion_tokens, decode_tps, static_cast<double>(ri.memory_peak) * 1e-6, finish_name(r.finish));
+                         load_ms, r.info.prompt_tokens, prefill_tps, r.info.completion_tokens, decode_tps,
+                         static_cast<double>(ri.memory_peak) * 1e-6, finish_name(r.finish));
     }
     return interrupted() ? 130 : 0;
 }
