@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Figures of the engine on a real model: how far step(budget) overshoots, what a cached prefix saves, what scheduling and
-// sampling cost beside the forward pass, what speculation by lookup gives.
-//   bench_engine MODEL [budget|prefix|load|lookup] [threads]
+// sampling cost beside the forward pass, what one draw costs, what speculation by lookup gives.
+//   bench_engine MODEL [budget|prefix|load|draw|lookup] [threads]
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -12,6 +12,7 @@
 
 #include "engine/model_backend.h"
 #include "io/weights_file.h"
+#include "sample/chain.h"
 
 using namespace inlay;
 using namespace inlay::engine;
@@ -20,9 +21,38 @@ namespace {
 
 double now_us() { return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
+struct Sampling {
+    const char *name = "greedy";
+    float temperature = 0, top_p = 1, min_p = 0;
+    int32_t top_k = 0;
+    float repetition = 1;
+};
+const Sampling kSamplings[] = {{},
+                               {"temperature 0.8", 0.8f, 1, 0, 0, 1},
+                               {"top-p 0.9", 1, 0.9f, 0, 0, 1},
+                               {"top-p 0.9, temperature 0.8, top-k 40", 0.8f, 0.9f, 0, 40, 1},
+                               {"min-p 0.05, temperature 0.8", 0.8f, 1, 0.05f, 0, 1},
+                               {"top-p 0.95, temperature 0.8, repetition 1.1", 0.8f, 0.95f, 0, 0, 1.1f}};
+void set(sample::Params &p, const Sampling &s) {
+    p.temperature = s.temperature;
+    p.top_p = s.top_p;
+    p.min_p = s.min_p;
+    p.top_k = s.top_k;
+    p.repetition_penalty = s.repetition;
+}
+
+// Ordinary text: after it a model is as sure as it mostly is; after random ids it is not sure of anything.
+constexpr char kText[] =
+    "The harbour lay quiet that morning, and the fishermen who had come in before dawn were mending their nets on the stones. A boy of ten "
+    "walked along the wall with a basket of bread, stopping at each boat to ask whether anyone wanted to buy. Most of them knew him, for his "
+    "mother had kept the bakery at the corner of the market since the old baker died, and they paid him with coins or with fish, whichever "
+    "was nearer to hand. When the basket was empty he sat down beside the lighthouse and looked out at the water. Far away, where the grey of "
+    "the sea met the grey of the sky, a ship with three masts was coming closer, and";
+
 struct Bench {
     std::shared_ptr<Runtime> runtime;
     std::shared_ptr<const OpenedModel> model;
+    std::vector<int32_t> words;  // of kText
 
     std::shared_ptr<Engine> engine(int requests, int n_ctx, bool prefix = true, int lookup = 0, uint64_t kv_bytes = 0) {
         EngineParams p;
@@ -33,14 +63,17 @@ struct Bench {
         p.max_queue = 1024;
         return open_engine(model, nullptr, p, kernels::KvType::f16, kv_bytes);
     }
-    std::shared_ptr<Request> ask(Engine &e, int n_prompt, int n_answer, int salt, float temperature = 0, bool repeat = false) {
+    std::shared_ptr<Request> ask(Engine &e, int n_prompt, int n_answer, int salt, const Sampling &s = {}, bool repeat = false,
+                                 bool text = false) {
         std::vector<int32_t> ids;
-        for (int i = 0; i < n_prompt; ++i) ids.push_back(repeat ? 1000 + i % 23 : 100 + (i * 7919 + salt * 104729) % 20000);
+        if (text)
+            for (int i = 0; i < n_prompt; ++i) ids.push_back(words[static_cast<size_t>(i + salt) % words.size()]);
+        else
+            for (int i = 0; i < n_prompt; ++i) ids.push_back(repeat ? 1000 + i % 23 : 100 + (i * 7919 + salt * 104729) % 20000);
         RequestParams q(e.memory());
         q.max_tokens = n_answer;
         q.ignore_eos = true;
-        q.sampling.temperature = temperature;
-        q.sampling.top_p = temperature > 0 ? 0.95f : 1;
+        set(q.sampling, s);
         q.sampling.seed = static_cast<uint64_t>(salt);
         return e.submit(ids, std::move(q));
     }
@@ -125,14 +158,14 @@ void budget(Bench &b) {
     });
     situation("decode, 1 sequence", 0, [&](Engine &e, Requests &rs) { rs.push_back(b.ask(e, 16, 100, 1)); });
     situation("decode, 8 sequences", 0, [&](Engine &e, Requests &rs) {
-        for (int i = 0; i < 8; ++i) rs.push_back(b.ask(e, 16, 40, i, 0.9f));
+        for (int i = 0; i < 8; ++i) rs.push_back(b.ask(e, 16, 40, i, {"top-p 0.95, temperature 0.9", 0.9f, 0.95f, 0, 0, 1}));
     });
     situation("64 sequences (head, draws)", 0, [&](Engine &e, Requests &rs) {
-        for (int i = 0; i < 64; ++i) rs.push_back(b.ask(e, 8, 8, i, 0.9f));
+        for (int i = 0; i < 64; ++i) rs.push_back(b.ask(e, 8, 8, i, {"top-p 0.95, temperature 0.9", 0.9f, 0.95f, 0, 0, 1}));
     });
     situation("prompt of 10000, then 20", 0, [&](Engine &e, Requests &rs) { rs.push_back(b.ask(e, 10000, 20, 1)); });
     situation("lookup, 2 sequences", 8, [&](Engine &e, Requests &rs) {
-        for (int i = 0; i < 2; ++i) rs.push_back(b.ask(e, 300, 60, 1, 0, true));
+        for (int i = 0; i < 2; ++i) rs.push_back(b.ask(e, 300, 60, 1, {}, true));
     });
     all.print("all");
 }
@@ -151,11 +184,11 @@ void prefix(Bench &b) {
     }
 }
 
-void load(Bench &b) {
-    for (float t : {0.0f, 0.9f}) {
+void load(Bench &b, bool text) {
+    for (const Sampling &t : kSamplings) {
         auto e = b.engine(64, 512);
         std::vector<std::shared_ptr<Request>> rs;
-        for (int i = 0; i < 64; ++i) rs.push_back(b.ask(*e, 32, 24, i, t));
+        for (int i = 0; i < 64; ++i) rs.push_back(b.ask(*e, 32, 24, i, t, false, text));
         for (;;) {  // past the prompts
             e->step(0);
             if (e->stats().last_batch_tokens <= 64 && e->stats().n_waiting == 0) break;
@@ -168,19 +201,41 @@ void load(Bench &b) {
         Stats s = e->stats();
         double step = static_cast<double>(s.step_ns - s0.step_ns), forward = static_cast<double>(s.forward_ns - s0.forward_ns),
                sample = static_cast<double>(s.sample_ns - s0.sample_ns);
-        std::printf(
-            "64 requests, temperature %.1f: %.1f ms a step, %.0f tokens/s; sampling %.2f %%, scheduling and the rest %.2f %%, %.1f "
-            "allocations a step\n",
-            static_cast<double>(t), wall / 1e4, static_cast<double>(s.completion_tokens - s0.completion_tokens) / wall * 1e6,
-            100 * sample / step, 100 * (step - forward - sample) / step, static_cast<double>(e->memory().allocations() - allocations) / 10);
+        std::printf("64 requests, %s, %s: %.1f ms a step, %.0f tokens/s; sampling %.2f %%, scheduling and the rest %.2f %%, %.1f allocations a step\n",
+                    text ? "text" : "noise", t.name, wall / 1e4, static_cast<double>(s.completion_tokens - s0.completion_tokens) / wall * 1e6,
+                    100 * sample / step, 100 * (step - forward - sample) / step, static_cast<double>(e->memory().allocations() - allocations) / 10);
         Bench::finish(*e);
+    }
+}
+
+// One draw from rows as the model gives them, on one thread.
+void draw(Bench &b, bool text) {
+    auto e = b.engine(1, 512);
+    std::vector<int32_t> ids;
+    for (int i = 0; i < 64; ++i) ids.push_back(text ? b.words[static_cast<size_t>(i) + 32] : 100 + i * 7919 % 20000);
+    auto score = e->score(ids, 0);
+    std::vector<std::vector<float>> rows;
+    ScoreRow row;
+    for (std::vector<float> x(static_cast<size_t>(e->n_vocab())); score->next(row, x.data());) rows.push_back(x);
+    sample::Workspace w(e->memory(), e->n_vocab(), &b.runtime->kernels());
+    for (const Sampling &s : kSamplings) {
+        sample::Params p(e->memory());
+        set(p, s);
+        std::vector<double> us;
+        for (int round = 0; round < 4; ++round)
+            for (size_t i = 0; i < rows.size(); ++i) {
+                double t = now_us();
+                sample::draw(rows[i], p, {ids, 0}, {}, {}, i, w);
+                us.push_back(now_us() - t);
+            }
+        std::printf("draw, %s, %s: p50 %.0f us, p99 %.0f us\n", text ? "text" : "noise", s.name, at(us, .5), at(us, .99));
     }
 }
 
 void lookup(Bench &b) {
     for (int n : {0, 8}) {
         auto e = b.engine(1, 2048, false, n);
-        auto r = b.ask(*e, 300, 200, 1, 0, true);
+        auto r = b.ask(*e, 300, 200, 1, {}, true);
         Bench::finish(*e);
         RequestInfo i = r->info();
         std::printf("lookup %d: %.1f tokens/s in decode, %llu of %llu drafts accepted\n", n,
@@ -192,7 +247,7 @@ void lookup(Bench &b) {
 }  // namespace
 
 int main(int argc, char **argv) {
-    if (argc < 2) return std::fprintf(stderr, "usage: bench_engine MODEL [budget|prefix|load|lookup] [threads]\n"), 2;
+    if (argc < 2) return std::fprintf(stderr, "usage: bench_engine MODEL [budget|prefix|load|draw|lookup] [threads]\n"), 2;
     std::string what = argc > 2 ? argv[2] : "all";
     try {
         RuntimeOptions o;
@@ -202,9 +257,16 @@ int main(int argc, char **argv) {
         Runtime &rt = *b.runtime;
         auto file = io::open_checkpoint(rt.files(), rt.memory(), argv[1], rt.limits(), rt.log());
         b.model = make_shared_in<OpenedModel>(rt.memory(), b.runtime, std::move(file), ModelOptions{});
+        Vector<int32_t> words((Alloc<int32_t>(rt.memory())));
+        text::EncodeScratch scratch(rt.memory());
+        b.model->need_tokenizer().encode(scratch, kText, {}, words);
+        b.words.assign(words.begin(), words.end());
         if (what == "all" || what == "budget") budget(b);
         if (what == "all" || what == "prefix") prefix(b);
-        if (what == "all" || what == "load") load(b);
+        if (what == "all" || what == "load")
+            for (bool text : {true, false}) load(b, text);
+        if (what == "all" || what == "draw")
+            for (bool text : {true, false}) draw(b, text);
         if (what == "all" || what == "lookup") lookup(b);
     } catch (const Error &e) {
         std::fprintf(stderr, "%.*s\n", static_cast<int>(e.text().size()), e.text().data());

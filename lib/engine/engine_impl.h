@@ -113,8 +113,9 @@ private:
     kv::Cache cache_;
     batch::Scheduler sched_;
     batch::StepPlan plan_;
-    // One a task of a group of rows that are drawn at once; more than four would only be memory (6 MB each at 262k tokens).
-    static constexpr int32_t kDrawers = 4;
+    // One a thread that draws (7 MB each at 262k tokens); rows that are drawn at once are a group.
+    static constexpr int32_t kDrawers = 8;
+    static constexpr size_t kGroup = 16;
     Vector<sample::Workspace> workspaces_;
     std::shared_ptr<Core> core_;
 

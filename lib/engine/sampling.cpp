@@ -36,21 +36,22 @@ void EngineImpl::draw_ahead(const Output &o, std::span<const float> logits, samp
 }
 
 void EngineImpl::sample_group(size_t first, size_t n) {
-    Drawn drawn[kDrawers];
+    Drawn drawn[kGroup];
     struct Job {
         EngineImpl *engine;
         Drawn *drawn;
-        size_t first;
-    } job{this, drawn, first};
+        size_t first, n, tasks;
+    } job{this, drawn, first, n, std::min(n, workspaces_.size())};
     backend_->parallel(
-        static_cast<int32_t>(n),
+        static_cast<int32_t>(job.tasks),
         [](void *ctx, int32_t task) {
             Job &j = *static_cast<Job *>(ctx);
             EngineImpl &e = *j.engine;
-            size_t i = j.first + static_cast<size_t>(task);
-            const Output &o = e.outputs_[e.head_first_ + i];
-            if (e.draws_ahead(o))
-                e.draw_ahead(o, e.backend_->logits(static_cast<int32_t>(i)), e.workspaces_[static_cast<size_t>(task)], j.drawn[task]);
+            for (size_t k = static_cast<size_t>(task); k < j.n; k += j.tasks) {
+                const Output &o = e.outputs_[e.head_first_ + j.first + k];
+                if (e.draws_ahead(o))
+                    e.draw_ahead(o, e.backend_->logits(static_cast<int32_t>(j.first + k)), e.workspaces_[static_cast<size_t>(task)], j.drawn[k]);
+            }
         },
         &job);
     for (size_t i = 0; i < n; ++i) {
@@ -122,7 +123,7 @@ void EngineImpl::report_prompt_row(Choice &c, const batch::Part &part, int32_t r
         double sum = sample::log_sum(workspaces_[0].kernels(), logits);
         if (std::isnan(sum)) return finish(c, Finish::numeric, "numeric: logits are not numbers");
         int32_t token = c.seq.tokens[static_cast<size_t>(next)];
-        sample::top_logprobs(logits, sum, std::max(0, c.sampling.logprobs), workspaces_[0].scratch(), top_);
+        sample::top_logprobs(workspaces_[0].kernels(), logits, sum, std::max(0, c.sampling.logprobs), workspaces_[0].scratch(), top_);
         std::lock_guard lock(core_->mutex);
         c.push(EventKind::prompt_logprob, token, static_cast<double>(logits[static_cast<size_t>(token)]) - sum, "", top_);
         c.prompt_reported = next + 1;
@@ -133,7 +134,7 @@ void EngineImpl::report_prompt_row(Choice &c, const batch::Part &part, int32_t r
 void EngineImpl::sample_for(Choice &c, std::span<const float> logits, const Drawn &drawn) {
     const RequestParams &p = c.group.params;
     if (p.host_sampler) {
-        if (sample::extremes(logits).broken) return finish(c, Finish::numeric, "numeric: logits are not numbers");
+        if (sample::extremes(workspaces_[0].kernels(), logits).broken) return finish(c, Finish::numeric, "numeric: logits are not numbers");
         sched_.hold(c.seq);
         std::lock_guard lock(core_->mutex);
         std::copy(logits.begin(), logits.end(), c.host_logits.begin());
@@ -160,7 +161,7 @@ void EngineImpl::sample_for(Choice &c, std::span<const float> logits, const Draw
     if (p.want_logprobs || c.sampling.logprobs >= 0) {
         double sum = drawn.ready ? drawn.sum : sample::log_sum(workspaces_[0].kernels(), logits);
         logprob = static_cast<double>(logits[static_cast<size_t>(pick.token)]) - sum;
-        sample::top_logprobs(logits, sum, std::max(0, c.sampling.logprobs), workspaces_[0].scratch(), top_);
+        sample::top_logprobs(workspaces_[0].kernels(), logits, sum, std::max(0, c.sampling.logprobs), workspaces_[0].scratch(), top_);
     }
     deliver(c, pick.token, logprob, top_);
 }

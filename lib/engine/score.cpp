@@ -59,7 +59,7 @@ public:
             }
         }
         std::span<const float> row = e.backend_->logits(static_cast<int32_t>(at_ - head_from_));
-        sample::Extremes x = sample::extremes(row);
+        sample::Extremes x = sample::extremes(e.workspaces_[0].kernels(), row);
         if (x.broken) fail(Code::format, "numeric: the logits of position ", at_, " are not numbers");
         out.index = at_;
         out.argmax = std::max(0, sample::first_equal(row, x.max));

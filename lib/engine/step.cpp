@@ -253,7 +253,8 @@ void EngineImpl::start_pass() {
 bool EngineImpl::sample_outputs(uint64_t deadline) {
     while (sampled_ < head_n_) {
         uint64_t t = now_ns();
-        size_t n = std::min(head_n_ - sampled_, workspaces_.size());
+        // With a deadline a row a thread (0.1 ms) is a slice; else fewer, larger groups wake the threads less often.
+        size_t n = std::min(head_n_ - sampled_, deadline != 0 ? workspaces_.size() : kGroup);
         sample_group(sampled_, n);
         sampled_ += n;
         uint64_t now = now_ns();

@@ -54,7 +54,8 @@ int32_t Chain::pick(const PhiloxBlock &random, double *probability) {
             total += s;
         }
     } else {
-        total = exp_sum(w_.kernels_, row_, m, w_.blocks_.data());
+        if (!pending_) shift_ = m, scale_ = 1;
+        total = exp_sum(w_.kernels_, row_, shift_, scale_, w_.blocks_.data());
     }
     double target = u * total;
     for (b = 0; b < blocks; ++b) {
@@ -65,7 +66,7 @@ int32_t Chain::pick(const PhiloxBlock &random, double *probability) {
     if (b == blocks) b = last, at = target;  // rounding may leave the target beyond the end: the last one with any weight
     size_t first = b * kBlock, end = std::min(n, first + kBlock);
     if (!listed_) {
-        for (size_t i = first; i < end; ++i) w_.weights_[i] = row_[i] - m;
+        for (size_t i = first; i < end; ++i) w_.weights_[i] = (row_[i] - shift_) / scale_;
         w_.kernels_.map_exp(w_.weights_.data() + first, w_.weights_.data() + first, static_cast<int64_t>(end - first));
     }
     int32_t chosen = -1;
@@ -104,7 +105,7 @@ void Chain::mirostat_truncate(const State &s) {
 Pick Chain::run(const State &s, uint64_t position) {
     Pick out;
     out.next = s;
-    Extremes raw = extremes(row_);
+    Extremes raw = extremes(w_.kernels_, row_);
     if (raw.broken) {
         out.outcome = Outcome::numeric;
         return out;

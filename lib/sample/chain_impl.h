@@ -32,6 +32,7 @@ private:
     void keep_all();  // as a list
     void xtc(const PhiloxBlock &random);
     void temperature();
+    std::span<const float> settled();  // the row with its temperature carried out
     void sort_list();
     std::span<Candidate> list() noexcept { return {w_.list_.data(), n_list_}; }
 
@@ -53,6 +54,9 @@ private:
     bool owned_ = false, listed_ = false, sorted_ = false, best_known_ = false;
     size_t n_list_ = 0;
     float best_ = 0;  // of the list too, unless it is sorted
+    // A temperature over the whole row is put off: mostly the draw is next, which takes it along.
+    bool pending_ = false;
+    float shift_ = 0, scale_ = 1;
 };
 
 }  // namespace inlay::sample

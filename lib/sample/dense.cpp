@@ -11,31 +11,8 @@ namespace inlay::sample {
 
 namespace {
 constexpr float kInf = std::numeric_limits<float>::infinity();
-}
 
-Extremes extremes(std::span<const float> x) noexcept {
-    constexpr size_t kLanes = 16;  // four SSE registers: enough to hide the latency of max
-    float m[kLanes];
-    int32_t bad[kLanes] = {};
-    for (float &v : m) v = -kInf;
-    size_t i = 0;
-    for (; i + kLanes <= x.size(); i += kLanes)
-        for (size_t l = 0; l < kLanes; ++l) {
-            float v = x[i + l];
-            m[l] = v > m[l] ? v : m[l];
-            bad[l] |= !(v < kInf);  // NaN compares false
-        }
-    for (; i < x.size(); ++i) {
-        m[0] = x[i] > m[0] ? x[i] : m[0];
-        bad[0] |= !(x[i] < kInf);
-    }
-    Extremes e{-kInf, false};
-    for (size_t l = 0; l < kLanes; ++l) {
-        e.max = m[l] > e.max ? m[l] : e.max;
-        e.broken |= bad[l] != 0;
-    }
-    return e;
-}
+}  // namespace
 
 int32_t first_equal(std::span<const float> x, float value) noexcept {
     size_t i = 0;
@@ -51,33 +28,19 @@ int32_t first_equal(std::span<const float> x, float value) noexcept {
 
 namespace {
 
-// e[i] = exp(x[i] - max) for one block; zeros up to kBlock.
+// e[i] = exp(x[i] - max) for one block.
 void block_exp(const kernels::KernelTable &k, const float *x, int64_t n, float max, float *e) noexcept {
     float d[kBlock];
     for (int64_t i = 0; i < n; ++i) d[i] = x[i] - max;
     k.map_exp(d, e, n);
-    for (int64_t i = n; i < kBlock; ++i) e[i] = 0;
-}
-
-double block_sum(const float *e) noexcept {
-    double lane[8] = {};
-    for (int64_t i = 0; i < kBlock; i += 8)
-        for (int l = 0; l < 8; ++l) lane[l] += static_cast<double>(e[i + l]);
-    return ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7]));
 }
 
 }  // namespace
 
-double exp_sum(const kernels::KernelTable &k, std::span<const float> x, float max, double *blocks) noexcept {
+double exp_sum(const kernels::KernelTable &k, std::span<const float> x, float shift, float scale, double *blocks) noexcept {
+    k.exp_blocks(x.data(), static_cast<int64_t>(x.size()), shift, scale, blocks);
     double total = 0;
-    int64_t n = static_cast<int64_t>(x.size());
-    for (int64_t at = 0, b = 0; at < n; at += kBlock, ++b) {
-        float e[kBlock];
-        block_exp(k, x.data() + at, std::min(kBlock, n - at), max, e);
-        double s = block_sum(e);
-        if (blocks) blocks[b] = s;
-        total += s;
-    }
+    for (size_t b = 0; b < (x.size() + kBlock - 1) / kBlock; ++b) total += blocks[b];
     return total;
 }
 
@@ -86,30 +49,28 @@ void weights(const kernels::KernelTable &k, std::span<const Candidate> list, flo
     k.map_exp(out, out, static_cast<int64_t>(list.size()));
 }
 
-size_t gather(std::span<const float> x, float bound, Candidate *out) noexcept {
+size_t gather(const kernels::KernelTable &k, std::span<const float> x, float bound, Candidate *out) noexcept {
     if (!(bound > -kInf)) bound = std::numeric_limits<float>::lowest();
+    constexpr size_t words = 64;
     size_t n = 0;
-    for (size_t i = 0; i < x.size(); ++i) {  // no branch: half of all rows would guess it wrong
-        out[n] = {x[i], static_cast<int32_t>(i)};
-        n += x[i] >= bound;
+    for (size_t at = 0; at < x.size(); at += words * 64) {
+        uint64_t bits[words];
+        size_t m = std::min(words * 64, x.size() - at);
+        k.at_least(x.data() + at, static_cast<int64_t>(m), bound, bits);
+        for (size_t w = 0; w * 64 < m; ++w)
+            for (uint64_t b = bits[w]; b != 0; b &= b - 1) {
+                size_t i = at + w * 64 + static_cast<size_t>(std::countr_zero(b));
+                out[n++] = {x[i], static_cast<int32_t>(i)};
+            }
     }
     return n;
 }
 
-size_t gather_better(std::span<const float> x, const Candidate &end, Candidate *out) noexcept {
-    size_t n = gather(x, end.logit, out), kept = 0;
-    for (size_t i = 0; i < n; ++i) {  // of equals, those up to its id
-        out[kept] = out[i];
-        kept += out[i].logit > end.logit || out[i].id <= end.id;
-    }
-    return kept;
-}
-
-size_t select_best(std::span<const float> x, int64_t k, Candidate *out) noexcept {
+size_t select_best(const kernels::KernelTable &table, std::span<const float> x, int64_t k, Candidate *out) noexcept {
     int64_t n = static_cast<int64_t>(x.size()), have = 0;
     // A heap of k beats a full gather while k is a small part of the row.
     if (k > n / 16) {
-        have = static_cast<int64_t>(gather(x, -kInf, out));
+        have = static_cast<int64_t>(gather(table, x, -kInf, out));
         if (have > k) {
             std::nth_element(out, out + k - 1, out + have, better);
             have = k;
@@ -121,58 +82,162 @@ size_t select_best(std::span<const float> x, int64_t k, Candidate *out) noexcept
                 out[have++] = {v, static_cast<int32_t>(i)};
                 std::push_heap(out, out + have, better);
             }
-        for (; i < n; ++i)
-            if (float v = x[static_cast<size_t>(i)]; v > out[0].logit) {  // an equal one has a higher id: it loses
-                std::pop_heap(out, out + k, better);
-                out[k - 1] = {v, static_cast<int32_t>(i)};
-                std::push_heap(out, out + k, better);
-            }
+        auto offer = [&](float v, int32_t id) {
+            if (!(v > out[0].logit)) return;  // an equal one has a higher id: it loses
+            std::pop_heap(out, out + k, better);
+            out[k - 1] = {v, id};
+            std::push_heap(out, out + k, better);
+        };
+        // Where the k best of a 32nd of the row begin, few of the rest are worth a look.
+        for (int64_t end = std::min(n, i + k + n / 32); i < end; ++i) offer(x[static_cast<size_t>(i)], static_cast<int32_t>(i));
+        if (have == k && i < n) {
+            size_t rest = gather(table, x.subspan(static_cast<size_t>(i)), out[0].logit, out + k);
+            for (size_t c = 0; c < rest; ++c) offer(out[static_cast<size_t>(k) + c].logit, out[static_cast<size_t>(k) + c].id + static_cast<int32_t>(i));
+        }
     }
     std::sort(out, out + have, better);
     return static_cast<size_t>(have);
 }
 
-// The mass by depth below the best, in 16ths of a nat, says in which slice the nucleus ends; only that slice is sorted.
-Candidate nucleus_end(const kernels::KernelTable &k, std::span<const float> x, float max, double top_p, double *histogram, Candidate *scratch) noexcept {
-    constexpr float kSlices = 16;
-    constexpr int32_t kDeepest = std::bit_cast<int32_t>(static_cast<float>(kDepths - 1));
-    auto depth = [&](float v) {  // clamped on bits, as depths are never negative: a choice between floats does not vectorise
-        int32_t bits = std::bit_cast<int32_t>((max - v) * kSlices);
-        return static_cast<int32_t>(std::bit_cast<float>(bits < kDeepest ? bits : kDeepest));
-    };
-    std::fill_n(histogram, 2 * kDepths, 0.0);
+namespace {
+
+// Depth below the best in 16ths of a nat. Clamped on bits, as depths are never negative: a choice between floats does not vectorise.
+constexpr float kSlices = 16;
+int32_t depth(float max, float v) noexcept {
+    constexpr int32_t deepest = std::bit_cast<int32_t>(static_cast<float>(kDepths - 1));
+    int32_t bits = std::bit_cast<int32_t>((max - v) * kSlices);
+    return static_cast<int32_t>(std::bit_cast<float>(bits < deepest ? bits : deepest));
+}
+
+// The mass that the nucleus must reach: known exactly (low == high), or to lie in between.
+struct Target {
+    double low, high;
+    bool below(double have) const noexcept { return have < low; }
+    bool unsure(double have) const noexcept { return have >= low && have < high; }
+};
+
+// The slice in which the nucleus ends, `n` where it ends beyond; `have` gets the mass above it. -1: can't be told.
+int32_t end_slice(const double *histogram, int32_t n, const Target &t, double &have) noexcept {
+    have = 0;
+    for (int32_t s = 0; s < n; ++s) {
+        double next = have + (histogram[s] + histogram[s + kDepths]);
+        if (t.unsure(next)) return -1;
+        if (!t.below(next)) return s;
+        have = next;
+    }
+    return n;
+}
+
+// Of a list that holds the whole slice s, its worst member inside the nucleus. False: can't be told.
+bool end_in_slice(const kernels::KernelTable &k, const Candidate *list, size_t n, float max, int32_t s, double have, const Target &t,
+                  Candidate *slice, Candidate &end) noexcept {
+    size_t kept = 0;
+    for (size_t i = 0; i < n; ++i) {
+        slice[kept] = list[i];
+        kept += depth(max, list[i].logit) == s;
+    }
+    std::sort(slice, slice + kept, better);
+    if (kept > 0) end = slice[0];
+    for (size_t i = 0; i < kept; ++i) {
+        if (t.unsure(have)) return false;
+        if (!t.below(have)) break;
+        end = slice[i];
+        float e = end.logit - max;
+        k.map_exp(&e, &e, 1);
+        have += static_cast<double>(e);
+    }
+    return true;
+}
+
+// Drops what is worse than `end`: of equals, those beyond its id.
+size_t keep_to(Candidate *list, size_t n, const Candidate &end) noexcept {
+    size_t kept = 0;
+    for (size_t i = 0; i < n; ++i) {
+        Candidate c = list[i];
+        list[kept] = c;
+        kept += (c.logit > end.logit) | ((c.logit == end.logit) & (c.id <= end.id));
+    }
+    return kept;
+}
+
+}  // namespace
+
+// The mass by depth says in which slice the nucleus ends; only that slice is sorted.
+size_t nucleus_plain(const kernels::KernelTable &k, std::span<const float> x, float max, double top_p, const NucleusScratch &w,
+                     Candidate *out) noexcept {
+    std::fill_n(w.histogram, 2 * kDepths, 0.0);
     for (size_t at = 0; at < x.size(); at += kBlock) {
         float e[kBlock];
         int32_t slice[kBlock];
         size_t m = std::min<size_t>(kBlock, x.size() - at);
         const float *row = x.data() + at;
         block_exp(k, row, static_cast<int64_t>(m), max, e);
-        for (size_t i = 0; i < m; ++i) slice[i] = depth(row[i]);
+        for (size_t i = 0; i < m; ++i) slice[i] = depth(max, row[i]);
         // Two histograms take turns: neighbours often share a slice, and an addition waits for the one before it.
-        for (size_t i = 0; i < m; ++i) histogram[slice[i] + kDepths * static_cast<int32_t>(i & 1)] += static_cast<double>(e[i]);
+        for (size_t i = 0; i < m; ++i) w.histogram[slice[i] + kDepths * static_cast<int32_t>(i & 1)] += static_cast<double>(e[i]);
     }
     double total = 0, have = 0;
-    for (int d = 0; d < kDepths; ++d) {
-        histogram[d] += histogram[d + kDepths];
-        total += histogram[d];
-    }
-    int32_t s = 0;
-    while (s + 1 < kDepths && have + histogram[s] < top_p * total) have += histogram[s++];
+    for (int d = 0; d < kDepths; ++d) total += w.histogram[d] + w.histogram[d + kDepths];
+    Target t{top_p * total, top_p * total};
+    int32_t s = end_slice(w.histogram, kDepths - 1, t, have);
     // A bound that is surely below the slice first: it leaves few to look at closely.
-    size_t near = s + 1 < kDepths ? gather(x, max - static_cast<float>(s + 2) / kSlices, scratch) : gather(x, -kInf, scratch), n = 0;
-    for (size_t i = 0; i < near; ++i) {
-        scratch[n] = scratch[i];
-        n += depth(scratch[i].logit) == s;
+    size_t near = gather(k, x, s + 1 < kDepths ? max - static_cast<float>(s + 2) / kSlices : -kInf, out);
+    Candidate end{max, static_cast<int32_t>(x.size())};
+    end_in_slice(k, out, near, max, s, have, t, w.list, end);
+    return keep_to(out, near, end);
+}
+
+namespace {
+
+// How deep the nucleus reaches, judged by one block in 32: there, what is outside weighs less than `outside`. A guess
+// that is too deep costs time, one that is too low the way over the whole row.
+int32_t likely_depth(const kernels::KernelTable &k, std::span<const float> x, float max, double outside, double *histogram) noexcept {
+    constexpr size_t stride = 32;
+    std::fill_n(histogram, kDepths, 0.0);
+    size_t seen = 0;
+    for (size_t at = 0; at < x.size(); at += stride * kBlock) {
+        float e[kBlock];
+        size_t m = std::min<size_t>(kBlock, x.size() - at);
+        block_exp(k, x.data() + at, static_cast<int64_t>(m), max, e);
+        for (size_t i = 0; i < m; ++i) histogram[depth(max, x[at + i])] += static_cast<double>(e[i]);
+        seen += m;
     }
-    std::sort(scratch, scratch + n, better);
-    Candidate end = n ? scratch[0] : Candidate{max, static_cast<int32_t>(x.size())};
-    for (size_t i = 0; i < n && have < top_p * total; ++i) {
-        end = scratch[i];
-        float e = end.logit - max;
-        k.map_exp(&e, &e, 1);
-        have += static_cast<double>(e);
+    double share = static_cast<double>(seen) / static_cast<double>(x.size()), tail = 0;
+    int32_t s = kDepths;
+    while (s > 0 && tail + histogram[s - 1] < 0.5 * outside * share) tail += histogram[--s];
+    return std::max(s + 8, 48);  // half a nat of caution; three nats are cheap
+}
+
+}  // namespace
+
+// Only what can lie in the nucleus is summed by depth, as above. The total is then known but for the order of its
+// additions; where that could matter, the whole row decides.
+size_t nucleus(const kernels::KernelTable &k, std::span<const float> x, float max, double top_p, const NucleusScratch &w,
+               Candidate *out) noexcept {
+    constexpr double error = 1e-9;  // 262,144 additions of doubles are off by 3e-11 at most
+    double total = exp_sum(k, x, max, 1, w.blocks);
+    Target t{top_p * total * (1 - error), top_p * total * (1 + error)};
+    int32_t slices = likely_depth(k, x, max, (1 - top_p) * total, w.histogram);
+    if (slices >= kDepths) return nucleus_plain(k, x, max, top_p, w, out);
+    size_t n = gather(k, x, max - static_cast<float>(slices + 2) / kSlices, out);
+    std::fill_n(w.histogram, slices, 0.0);
+    std::fill_n(w.histogram + kDepths, slices, 0.0);
+    for (size_t at = 0; at < n; at += kBlock) {
+        float e[kBlock];
+        int32_t place[kBlock];
+        size_t m = std::min<size_t>(kBlock, n - at);
+        const Candidate *list = out + at;
+        for (size_t i = 0; i < m; ++i) e[i] = list[i].logit - max;
+        k.map_exp(e, e, static_cast<int64_t>(m));
+        for (size_t i = 0; i < m; ++i) place[i] = depth(max, list[i].logit);
+        for (size_t i = 0; i < m; ++i)
+            if (place[i] < slices) w.histogram[place[i] + kDepths * (list[i].id & 1)] += static_cast<double>(e[i]);
     }
-    return end;
+    double have;
+    int32_t s = end_slice(w.histogram, slices, t, have);
+    Candidate end{max, static_cast<int32_t>(x.size())};
+    if (s < 0 || s == slices || !end_in_slice(k, out, n, max, s, have, t, w.list, end)) return nucleus_plain(k, x, max, top_p, w, out);
+    return keep_to(out, n, end);
 }
 
 }  // namespace inlay::sample

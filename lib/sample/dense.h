@@ -7,15 +7,14 @@
 #include <span>
 
 #include "base/containers.h"
-#include "kernels/signatures.h"
+#include "kernels/table.h"
 
 namespace inlay::sample {
 
-struct Extremes {
-    float max;   // -inf for a row of nothing but -inf
-    bool broken;  // a NaN or +inf is among them
-};
-Extremes extremes(std::span<const float> x) noexcept;
+using kernels::Extremes;
+inline Extremes extremes(const kernels::KernelTable &k, std::span<const float> x) noexcept {
+    return k.extremes(x.data(), static_cast<int64_t>(x.size()));
+}
 // The lowest index that holds `value`; -1 when none does.
 int32_t first_equal(std::span<const float> x, float value) noexcept;
 
@@ -28,19 +27,27 @@ struct Candidate {
 inline bool better(const Candidate &a, const Candidate &b) noexcept { return a.logit > b.logit || (a.logit == b.logit && a.id < b.id); }
 
 // All with x >= bound (and above -inf), in order of id, to `out` (room for the whole row). Returns how many.
-size_t gather(std::span<const float> x, float bound, Candidate *out) noexcept;
-// The k best to `out` (room for the whole row), best first. Returns how many.
-size_t select_best(std::span<const float> x, int64_t k, Candidate *out) noexcept;
+size_t gather(const kernels::KernelTable &k, std::span<const float> x, float bound, Candidate *out) noexcept;
+// The n best to `out` (room for the whole row), best first. Returns how many.
+size_t select_best(const kernels::KernelTable &k, std::span<const float> x, int64_t n, Candidate *out) noexcept;
 
-// Sum of exp(x[i] - max); `blocks`, when given, gets the sum of each kBlock of them (their sum in order is the result).
-double exp_sum(const kernels::KernelTable &k, std::span<const float> x, float max, double *blocks) noexcept;
+// Sum of exp((x[i] - shift) / scale); `blocks` gets the sum of each kBlock of them (their sum in order is the result).
+double exp_sum(const kernels::KernelTable &k, std::span<const float> x, float shift, float scale, double *blocks) noexcept;
 // out[i] = exp(logit of list[i] - max)
 void weights(const kernels::KernelTable &k, std::span<const Candidate> list, float max, float *out) noexcept;
 
-// Where the nucleus of a row ends: its worst member. `histogram` has 2 * kDepths entries of scratch, `scratch` room for the row.
+// The nucleus of a row: the best that hold top_p of its mass, the lower id first among equals; in order of id to `out`
+// (room for the whole row). Returns how many.
 constexpr int kDepths = 2048;
-Candidate nucleus_end(const kernels::KernelTable &k, std::span<const float> x, float max, double top_p, double *histogram, Candidate *scratch) noexcept;
-// All that are `end` or better, in order of id.
-size_t gather_better(std::span<const float> x, const Candidate &end, Candidate *out) noexcept;
+struct NucleusScratch {
+    double *histogram;  // [2 * kDepths]
+    double *blocks;     // one a kBlock of the row
+    Candidate *list;    // [row]
+};
+size_t nucleus(const kernels::KernelTable &k, std::span<const float> x, float max, double top_p, const NucleusScratch &scratch,
+               Candidate *out) noexcept;
+// The same, always by all of the row: what the other must equal.
+size_t nucleus_plain(const kernels::KernelTable &k, std::span<const float> x, float max, double top_p, const NucleusScratch &scratch,
+                     Candidate *out) noexcept;
 
 }  // namespace inlay::sample

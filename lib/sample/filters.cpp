@@ -26,7 +26,7 @@ float Chain::best() {
         best_ = -kInf;
         for (const Candidate &c : list()) best_ = std::max(best_, c.logit);
     } else {
-        best_ = extremes(row_).max;
+        best_ = extremes(w_.kernels_, row_).max;
     }
     best_known_ = true;
     return best_;
@@ -38,7 +38,7 @@ const float *Chain::weights() noexcept {
 }
 
 double Chain::mass() {
-    if (!listed_) return exp_sum(w_.kernels_, row_, best(), nullptr);
+    if (!listed_) return exp_sum(w_.kernels_, settled(), best(), 1, w_.blocks_.data());
     const float *e = weights();
     double s = 0;
     for (size_t i = 0; i < n_list_; ++i) s += static_cast<double>(e[i]);
@@ -68,7 +68,7 @@ void Chain::keep_from(float bound) {
         }
         n_list_ = n;
     } else {
-        n_list_ = gather(row_, bound, w_.list_.data());
+        n_list_ = gather(w_.kernels_, settled(), bound, w_.list_.data());
         listed_ = true;
     }
 }
@@ -79,7 +79,7 @@ void Chain::top_n_sigma() {
         if (listed_)
             for (const Candidate &c : list()) f(c.logit);
         else
-            for (float x : row_) f(x);
+            for (float x : settled()) f(x);
     };
     each([&](float x) {
         if (x > -kInf) n += 1, sum += static_cast<double>(x);
@@ -98,15 +98,15 @@ void Chain::top_k(int64_t k) {
         if (!sorted_) std::nth_element(list().begin(), list().begin() + k - 1, list().end(), better);
         n_list_ = static_cast<size_t>(k);
     } else {
-        n_list_ = select_best(row_, k, w_.list_.data());
+        n_list_ = select_best(w_.kernels_, settled(), k, w_.list_.data());
         listed_ = sorted_ = true;
     }
 }
 
 void Chain::top_p() {
     if (!listed_) {
-        Candidate end = nucleus_end(w_.kernels_, row_, best(), static_cast<double>(p_.top_p), w_.histogram_.data(), w_.sorting_.data());
-        n_list_ = gather_better(row_, end, w_.list_.data());
+        NucleusScratch scratch{w_.histogram_.data(), w_.blocks_.data(), w_.sorting_.data()};
+        n_list_ = nucleus(w_.kernels_, settled(), best(), static_cast<double>(p_.top_p), scratch, w_.list_.data());
         listed_ = true;
         return;
     }
@@ -179,11 +179,23 @@ void Chain::temperature() {
     if (listed_) {
         for (Candidate &c : list()) c.logit = (c.logit - m) / t;
     } else {
-        float *row = own_row();
-        for (size_t i = 0; i < row_.size(); ++i) row[i] = (row[i] - m) / t;
+        settled();
+        shift_ = m, scale_ = t;
+        pending_ = true;
     }
     best_ = 0;
     best_known_ = true;
+}
+
+std::span<const float> Chain::settled() {
+    if (pending_) {
+        pending_ = false;
+        float *row = w_.row_.data();
+        for (size_t i = 0; i < row_.size(); ++i) row[i] = (row_[i] - shift_) / scale_;
+        row_ = std::span<const float>(row, row_.size());
+        owned_ = true;
+    }
+    return row_;
 }
 
 void Chain::stage(Stage s, const PhiloxBlock &random) {

@@ -17,6 +17,6 @@ struct LogProb {
     float logprob;
 };
 // The n best of the row, best first; `scratch` has room for the row.
-void top_logprobs(std::span<const float> logits, double log_sum, int32_t n, Candidate *scratch, Vector<LogProb> &out);
+void top_logprobs(const kernels::KernelTable &k, std::span<const float> logits, double log_sum, int32_t n, Candidate *scratch, Vector<LogProb> &out);
 
 }  // namespace inlay::sample

@@ -18,6 +18,7 @@ bool Chain::restricts() const noexcept {
 }
 
 float *Chain::own_row() {
+    settled();
     if (!owned_) {
         std::memcpy(w_.row_.data(), row_.data(), row_.size_bytes());
         row_ = std::span<const float>(w_.row_.data(), row_.size());
@@ -43,6 +44,10 @@ void Chain::restrict_row() {
             uint32_t bits = r_.mask[word];
             if (bits == UINT32_MAX) continue;
             int32_t m = std::min(32, n - at);
+            if (bits == 0) {
+                std::fill_n(row + at, m, -kInf);
+                continue;
+            }
             for (int32_t i = 0; i < m; ++i)
                 if (!(bits >> i & 1)) row[at + i] = -kInf;
         }

@@ -89,6 +89,9 @@ void check(Report &, inlay::kernels::ActFn *ref, inlay::kernels::ActFn *fn);
 void check(Report &, inlay::kernels::RopeFn *ref, inlay::kernels::RopeFn *fn);
 void check(Report &, inlay::kernels::SoftmaxFn *ref, inlay::kernels::SoftmaxFn *fn);
 void check(Report &, inlay::kernels::ExpSumFn *ref, inlay::kernels::ExpSumFn *fn);
+void check(Report &, inlay::kernels::ExtremesFn *ref, inlay::kernels::ExtremesFn *fn);
+void check(Report &, inlay::kernels::ExpBlocksFn *ref, inlay::kernels::ExpBlocksFn *fn);
+void check(Report &, inlay::kernels::AtLeastFn *ref, inlay::kernels::AtLeastFn *fn);
 void check(Report &, inlay::kernels::ArgmaxFn *ref, inlay::kernels::ArgmaxFn *fn);
 void check(Report &, inlay::kernels::AddFn *ref, inlay::kernels::AddFn *fn);      // and MapFn, the same type
 void check(Report &, inlay::kernels::ScaleFn *ref, inlay::kernels::ScaleFn *fn);  // and SoftcapFn, AxpyFn

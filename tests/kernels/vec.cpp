@@ -125,6 +125,63 @@ void check(Report &r, ExpSumFn *ref, ExpSumFn *fn) {
     });
 }
 
+void check(Report &r, ExtremesFn *ref, ExtremesFn *fn) {
+    Random rnd(r.seed);
+    each_case([&](int64_t n, Kind kind, size_t offset, const std::string &name) {
+        Guarded x(static_cast<size_t>(n), offset);
+        fill(rnd, x, kind);
+        if (n == 33) x.data()[32] = 7;  // the greatest is the last
+        const Extremes want = ref(x.data(), n), got = fn(x.data(), n);
+        r.expect(got.max == want.max && got.broken == want.broken, "%s", name.c_str());
+        float max = -INFINITY;
+        bool broken = false;
+        for (int64_t i = 0; i < n; ++i) max = x.data()[i] > max ? x.data()[i] : max, broken |= !(x.data()[i] < INFINITY);
+        r.expect(want.max == max && want.broken == broken, "%s: %g %d, ref %g %d", name.c_str(), static_cast<double>(max), broken,
+                 static_cast<double>(want.max), want.broken);
+    });
+    r.expect(fn(nullptr, 0).max == -INFINITY && !fn(nullptr, 0).broken, "of nothing");
+}
+
+void check(Report &r, ExpBlocksFn *ref, ExpBlocksFn *fn) {
+    Random rnd(r.seed);
+    each_case([&](int64_t n, Kind kind, size_t offset, const std::string &name) {
+        for (float scale : {1.0f, 0.7f}) {
+            Guarded x(static_cast<size_t>(n), offset);
+            fill(rnd, x, kind);
+            double got[4] = {-1, -1, -1, -1}, want[4] = {-1, -1, -1, -1};
+            ref(x.data(), n, 3.5f, scale, want);
+            fn(x.data(), n, 3.5f, scale, got);
+            for (int64_t b = 0; b < 4; ++b) {
+                r.expect(got[b] == want[b] || (got[b] != got[b] && want[b] != want[b]), "%s: block %lld is %.17g, ref %.17g", name.c_str(),
+                         static_cast<long long>(b), got[b], want[b]);
+                if (kind != Kind::plain || 256 * b >= n) continue;
+                double sum = 0;
+                for (int64_t i = 256 * b; i < std::min<int64_t>(n, 256 * b + 256); ++i)
+                    sum += std::exp((static_cast<double>(x.data()[i]) - 3.5) / static_cast<double>(scale));
+                r.expect(std::fabs(want[b] - sum) <= 1e-6 * sum, "%s: block %lld is %.17g, in double %.17g", name.c_str(),
+                         static_cast<long long>(b), want[b], sum);
+            }
+            r.expect(want[3] != -1 || n <= 768, "%s: a block is missing", name.c_str());
+        }
+    });
+}
+
+void check(Report &r, AtLeastFn *, AtLeastFn *fn) {
+    Random rnd(r.seed);
+    each_case([&](int64_t n, Kind kind, size_t offset, const std::string &name) {
+        Guarded x(static_cast<size_t>(n), offset);
+        fill(rnd, x, kind);
+        for (float bound : {0.5f, x.data()[n / 2], -INFINITY}) {
+            std::vector<uint64_t> got(static_cast<size_t>(n) / 64 + 2, 77);
+            fn(x.data(), n, bound, got.data());
+            bool same = got.back() == 77;
+            for (int64_t i = 0; i < n; ++i) same &= (got[static_cast<size_t>(i) / 64] >> (i % 64) & 1) == (x.data()[i] >= bound);
+            if (n % 64 != 0) same &= got[static_cast<size_t>(n) / 64] >> (n % 64) == 0;
+            r.expect(same, "%s, bound %g", name.c_str(), static_cast<double>(bound));
+        }
+    });
+}
+
 void check(Report &r, ArgmaxFn *ref, ArgmaxFn *fn) {
     Random rnd(r.seed);
     each_case([&](int64_t n, Kind kind, size_t offset, const std::string &name) {

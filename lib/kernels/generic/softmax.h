@@ -32,15 +32,69 @@ void softmax(float *x, int64_t ldx, int64_t rows, int64_t n) noexcept {
 kernels::ExpSum exp_sum(const float *x, int64_t n) noexcept {
     const float greatest = row_max(x, n);
     const V m = set1(greatest);
-    double sum[kLanes] = {};
+    D low = zero_d(), high = zero_d();
     each_group(n, [&](int64_t i, int count) __attribute__((always_inline)) {
-        float p[kLanes];
-        store(p, select(lanes_in(0, count), exp(sub(load_n(x + i, count), m)), zero()));
-        for (int j = 0; j < kLanes; ++j) sum[j] += static_cast<double>(p[j]);
+        const V p = select(lanes_in(0, count), exp(sub(load_n(x + i, count), m)), zero());
+        low = add(low, widen_low(p)), high = add(high, widen_high(p));
     });
+    double sum[kLanes];
+    store(sum, low), store(sum + 8, high);
     for (int step = 8; step > 0; step >>= 1)
         for (int j = 0; j < step; ++j) sum[j] += sum[j + step];
     return {greatest, sum[0]};
+}
+
+kernels::Extremes extremes(const float *x, int64_t n) noexcept {
+    const V inf = set1(__builtin_inff());
+    // Four chains: the next maximum waits for the one before it.
+    V m[4] = {neg(inf), neg(inf), neg(inf), neg(inf)}, bad[4] = {zero(), zero(), zero(), zero()};
+    auto take = [&](V v, int chain) __attribute__((always_inline)) {
+        m[chain] = max(v, m[chain]);
+        bad[chain] = select(lt(v, inf), bad[chain], set1(1.0f));  // NaN is less than nothing
+    };
+    int64_t i = 0;
+    for (; i + 4 * kLanes <= n; i += 4 * kLanes)
+        for (int c = 0; c < 4; ++c) take(load(x + i + c * kLanes), c);
+    each_group(n - i, [&](int64_t at, int count) __attribute__((always_inline)) {
+        take(select(lanes_in(0, count), load_n(x + i + at, count), neg(inf)), 0);
+    });
+    for (int c = 1; c < 4; ++c) m[0] = max(m[c], m[0]), bad[0] = max(bad[c], bad[0]);
+    return {tree_max(m[0]), tree_max(bad[0]) > 0};
+}
+
+void at_least(const float *x, int64_t n, float bound, uint64_t *out) noexcept {
+    const V b = set1(bound);
+    for (int64_t i = 0; i < n; i += 64, ++out) {
+        *out = 0;
+        each_group(n - i < 64 ? n - i : 64, [&](int64_t at, int count) __attribute__((always_inline)) {
+            // bound <= x, as NaN is on no side and the lanes know < alone
+            const V v = select(lanes_in(0, count), load_n(x + i + at, count), set1(-__builtin_inff()));
+            *out |= static_cast<uint64_t>(bits(lt(b, v)) | bits(eq(b, v))) << at;
+        });
+        if (n - i < 64) *out &= (uint64_t{1} << (n - i)) - 1;
+    }
+}
+
+template <bool scaled>
+INLAY_INLINE double exp_block(const float *x, int64_t n, V shift, V scale) {
+    D sums = zero_d();
+    each_group(n, [&](int64_t i, int count) __attribute__((always_inline)) {
+        V d = sub(load_n(x + i, count), shift);
+        if (scaled) d = div(d, scale);
+        const V p = select(lanes_in(0, count), exp(d), zero());
+        sums = add(add(sums, widen_low(p)), widen_high(p));
+    });
+    double sum[8];
+    store(sum, sums);
+    return ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7]));
+}
+
+void exp_blocks(const float *x, int64_t n, float shift, float scale, double *blocks) noexcept {
+    const V m = set1(shift), t = set1(scale);
+    for (; n > 0; n -= 256, x += 256) {
+        const int64_t count = n < 256 ? n : 256;
+        *blocks++ = scale == 1.0f ? exp_block<false>(x, count, m, t) : exp_block<true>(x, count, m, t);
+    }
 }
 
 // The greatest value first, then the first place that holds it: two quick passes, and ties need no care.
@@ -59,6 +113,9 @@ void init_softmax(kernels::KernelTable &t) noexcept;
 void init_softmax(kernels::KernelTable &t) noexcept {
     t.softmax = softmax;
     t.exp_sum = exp_sum;
+    t.extremes = extremes;
+    t.exp_blocks = exp_blocks;
+    t.at_least = at_least;
     t.argmax = argmax;
 }
 

@@ -52,6 +52,9 @@ INLAY_INLINE V max(V a, V b) { return {_mm256_max_ps(a.l, b.l), _mm256_max_ps(a.
 INLAY_INLINE V min(V a, V b) { return {_mm256_min_ps(a.l, b.l), _mm256_min_ps(a.h, b.h)}; }
 INLAY_INLINE M lt(V a, V b) { return {_mm256_cmp_ps(a.l, b.l, _CMP_LT_OQ), _mm256_cmp_ps(a.h, b.h, _CMP_LT_OQ)}; }
 INLAY_INLINE M eq(V a, V b) { return {_mm256_cmp_ps(a.l, b.l, _CMP_EQ_OQ), _mm256_cmp_ps(a.h, b.h, _CMP_EQ_OQ)}; }
+INLAY_INLINE uint32_t bits(M m) {
+    return static_cast<uint32_t>(_mm256_movemask_ps(m.l)) | static_cast<uint32_t>(_mm256_movemask_ps(m.h)) << 8;
+}
 INLAY_INLINE bool any(M m) { return _mm256_movemask_ps(_mm256_or_ps(m.l, m.h)) != 0; }
 INLAY_INLINE M lanes_in(int first, int last) {
     return {_mm256_castsi256_ps(_mm256_andnot_si256(first_lanes(first), first_lanes(last))),
@@ -93,6 +96,19 @@ INLAY_INLINE __m256 bf16_half(const uint16_t *p) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(p))), 16));
 }
 INLAY_INLINE V load_bf16(const uint16_t *p) { return {bf16_half(p), bf16_half(p + 8)}; }
+// Eight doubles.
+struct D {
+    __m256d l, h;
+};
+INLAY_INLINE D zero_d() { return {_mm256_setzero_pd(), _mm256_setzero_pd()}; }
+INLAY_INLINE D add(D a, D b) { return {_mm256_add_pd(a.l, b.l), _mm256_add_pd(a.h, b.h)}; }
+INLAY_INLINE D widen_half(__m256 a) { return {_mm256_cvtps_pd(_mm256_castps256_ps128(a)), _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1))}; }
+INLAY_INLINE D widen_low(V a) { return widen_half(a.l); }
+INLAY_INLINE D widen_high(V a) { return widen_half(a.h); }
+INLAY_INLINE void store(double *p, D a) {
+    _mm256_storeu_pd(p, a.l);
+    _mm256_storeu_pd(p + 4, a.h);
+}
 // Sixteen int32.
 struct I {
     __m256i l, h;

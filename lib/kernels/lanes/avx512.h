@@ -32,6 +32,7 @@ INLAY_INLINE V max(V a, V b) { return _mm512_max_ps(a, b); }
 INLAY_INLINE V min(V a, V b) { return _mm512_min_ps(a, b); }
 INLAY_INLINE M lt(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 INLAY_INLINE M eq(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+INLAY_INLINE uint32_t bits(M m) { return m; }
 INLAY_INLINE bool any(M m) { return m != 0; }
 INLAY_INLINE M lanes_in(int first, int last) {  // 0 <= first, last <= 16
     return static_cast<M>(((1u << last) - 1u) & ~((1u << first) - 1u));
@@ -64,6 +65,13 @@ INLAY_INLINE void store_f16(uint16_t *p, V v) {
 INLAY_INLINE V load_bf16(const uint16_t *p) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(p))), 16));
 }
+// Eight doubles.
+using D = __m512d;
+INLAY_INLINE D zero_d() { return _mm512_setzero_pd(); }
+INLAY_INLINE D add(D a, D b) { return _mm512_add_pd(a, b); }
+INLAY_INLINE D widen_low(V a) { return _mm512_cvtps_pd(_mm512_castps512_ps256(a)); }
+INLAY_INLINE D widen_high(V a) { return _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1)); }
+INLAY_INLINE void store(double *p, D a) { _mm512_storeu_pd(p, a); }
 // Sixteen int32.
 using I = __m512i;
 INLAY_INLINE I set1i(int32_t x) { return _mm512_set1_epi32(x); }

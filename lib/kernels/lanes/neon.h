@@ -81,6 +81,13 @@ INLAY_INLINE M lt(V a, V b) {
 INLAY_INLINE M eq(V a, V b) {
     return test4([&](int i) { return vceqq_f32(a.q[i], b.q[i]); });
 }
+INLAY_INLINE uint32_t bits(M m) {
+    const uint32_t place[4] = {1, 2, 4, 8};
+    const uint32x4_t p = vld1q_u32(place);
+    uint32_t r = 0;
+    for (int i = 0; i < 4; ++i) r |= vaddvq_u32(vandq_u32(m.q[i], p)) << (4 * i);
+    return r;
+}
 INLAY_INLINE bool any(M m) {
     return vmaxvq_u32(vorrq_u32(vorrq_u32(m.q[0], m.q[1]), vorrq_u32(m.q[2], m.q[3]))) != 0;
 }
@@ -134,6 +141,23 @@ INLAY_INLINE V load_bf16(const uint16_t *p) {
     return each4([&](int i) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p + 4 * i), 16)); });
 }
 
+// Eight doubles.
+struct D {
+    float64x2_t q[4];
+};
+INLAY_INLINE D zero_d() {
+    const float64x2_t z = vdupq_n_f64(0);
+    return {{z, z, z, z}};
+}
+INLAY_INLINE D add(D a, D b) { return {{vaddq_f64(a.q[0], b.q[0]), vaddq_f64(a.q[1], b.q[1]), vaddq_f64(a.q[2], b.q[2]), vaddq_f64(a.q[3], b.q[3])}}; }
+INLAY_INLINE D widen_pair(float32x4_t a, float32x4_t b) {
+    return {{vcvt_f64_f32(vget_low_f32(a)), vcvt_high_f64_f32(a), vcvt_f64_f32(vget_low_f32(b)), vcvt_high_f64_f32(b)}};
+}
+INLAY_INLINE D widen_low(V a) { return widen_pair(a.q[0], a.q[1]); }
+INLAY_INLINE D widen_high(V a) { return widen_pair(a.q[2], a.q[3]); }
+INLAY_INLINE void store(double *p, D a) {
+    for (int i = 0; i < 4; ++i) vst1q_f64(p + 2 * i, a.q[i]);
+}
 // Sixteen int32.
 struct I {
     int32x4_t q[4];

@@ -80,6 +80,12 @@ INLAY_INLINE M lt(V a, V b) {
 INLAY_INLINE M eq(V a, V b) {
     return test([&](int i) { return a.f[i] == b.f[i]; });
 }
+// Bit i: lane i.
+INLAY_INLINE uint32_t bits(M m) {
+    uint32_t r = 0;
+    for (int i = 0; i < 16; ++i) r |= static_cast<uint32_t>(m.b[i]) << i;
+    return r;
+}
 INLAY_INLINE bool any(M m) {
     bool r = false;
     for (bool b : m.b) r |= b;
@@ -167,6 +173,25 @@ INLAY_INLINE V load_bf16(const uint16_t *p) {
         __builtin_memcpy(&r, &bits, 4);
         return r;
     });
+}
+// Eight doubles.
+struct D {
+    double d[8];
+};
+INLAY_INLINE D zero_d() { return {}; }
+INLAY_INLINE D add(D a, D b) {
+    for (int i = 0; i < 8; ++i) a.d[i] += b.d[i];
+    return a;
+}
+INLAY_INLINE D widen_from(V a, int first) {
+    D r;
+    for (int i = 0; i < 8; ++i) r.d[i] = static_cast<double>(a.f[first + i]);
+    return r;
+}
+INLAY_INLINE D widen_low(V a) { return widen_from(a, 0); }
+INLAY_INLINE D widen_high(V a) { return widen_from(a, 8); }
+INLAY_INLINE void store(double *p, D a) {
+    for (int i = 0; i < 8; ++i) p[i] = a.d[i];
 }
 // Sixteen int32.
 struct I {

@@ -67,6 +67,17 @@ struct ExpSum {
     double sum;
 };
 using ExpSumFn = ExpSum(const float *x, int64_t n) noexcept;
+// What a sampler asks of a row first: its greatest value (-Inf when there is none), and whether a NaN or +Inf is there.
+struct Extremes {
+    float max;
+    bool broken;
+};
+using ExtremesFn = Extremes(const float *x, int64_t n) noexcept;
+// blocks[b] = the double sum of exp((x - shift) / scale) over values [256 b, 256 b + 256): 8 partial sums, element i in
+// sum i mod 8, ascending; then ((0 + 4) + (1 + 5)) + ((2 + 6) + (3 + 7)).
+using ExpBlocksFn = void(const float *x, int64_t n, float shift, float scale, double *blocks) noexcept;
+// Bit i % 64 of bits[i / 64]: x[i] >= bound.
+using AtLeastFn = void(const float *x, int64_t n, float bound, uint64_t *bits) noexcept;
 
 // Exact upwards; to nearest even downwards.
 using FromHalfFn = void(const uint16_t *x, float *y, int64_t n) noexcept;

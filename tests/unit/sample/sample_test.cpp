@@ -192,10 +192,11 @@ TEST_CASE("the nucleus ends where a full sort says, ties and all") {
             if (row[i] > -kInf) all.push_back({row[i], static_cast<int32_t>(i)}), max = std::max(max, row[i]);
         std::sort(all.begin(), all.end(), better);
         for (auto &c : all) total += std::exp(static_cast<double>(c.logit) - max);
-        std::vector<double> histogram(2 * kDepths);
+        std::vector<double> histogram(2 * kDepths), blocks(row.size() / 256 + 1);
+        NucleusScratch w{histogram.data(), blocks.data(), scratch.data()};
         for (double p : {1e-6, 0.1, 0.5, 0.9, 0.999}) {
-            Candidate end = nucleus_end(scalar(), row, max, p, histogram.data(), scratch.data());
-            size_t n = gather_better(row, end, got.data());
+            size_t n = nucleus(scalar(), row, max, p, w, got.data());
+            Candidate end = *std::max_element(got.begin(), got.begin() + static_cast<long>(n), better);
             double have = 0;  // all but the last are below p, all together reach it (up to the rounding of exp)
             for (size_t i = 0; i < n; ++i) have += std::exp(static_cast<double>(all[i].logit) - max);
             CHECK(all[n - 1].id == end.id);
@@ -203,6 +204,33 @@ TEST_CASE("the nucleus ends where a full sort says, ties and all") {
             CHECK(have - std::exp(static_cast<double>(end.logit) - max) <= (p + 1e-6) * total);
         }
     }
+}
+
+TEST_CASE("the nucleus from the top alone is the one of the whole row") {
+    int32_t differ = 0, rows = 0;
+    for (uint64_t seed = 0; seed < 200; ++seed) {
+        size_t n = seed % 4 == 3 ? 40000 : 700 + seed * 13;
+        // From flat to certain; some as models have them: a broad crowd and a few far above it.
+        std::vector<float> row = noise(n, seed, 0.5f * static_cast<float>(1 << seed % 7));
+        if (seed % 3 == 0)
+            for (size_t i = 0; i < 5; ++i) row[i * 97 + 3] += 8;
+        if (seed % 5 == 0)
+            for (float &v : row) v = std::round(v * 2) / 2;
+        if (seed % 6 == 0)
+            for (size_t i = 0; i < row.size(); i += 5) row[i] = -kInf;
+        float max = *std::max_element(row.begin(), row.end());
+        std::vector<Candidate> scratch(n), a(n), b(n);
+        std::vector<double> histogram(2 * kDepths), blocks(n / 256 + 1);
+        NucleusScratch w{histogram.data(), blocks.data(), scratch.data()};
+        for (double p : {1e-6, 0.05, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999999}) {
+            size_t na = nucleus(scalar(), row, max, p, w, a.data()), nb = nucleus_plain(scalar(), row, max, p, w, b.data());
+            ++rows;
+            differ += na != nb || !std::equal(a.begin(), a.begin() + static_cast<long>(na), b.begin(),
+                                              [](const Candidate &x, const Candidate &y) { return x.id == y.id && x.logit == y.logit; });
+        }
+    }
+    CHECK(rows == 1600);
+    CHECK(differ == 0);
 }
 
 TEST_CASE("top-p over a flat row reaches its mass") {
@@ -442,7 +470,7 @@ TEST_CASE("logprobs come from the raw row") {
     for (size_t i = 0; i < row.size(); i += 97) CHECK(std::fabs((row[i] - ls) - std::log(prob[i])) < 1e-6);
     std::vector<Candidate> scratch(row.size());
     Vector<LogProb> top{Alloc<LogProb>(mem)};
-    top_logprobs(row, ls, 5, scratch.data(), top);
+    top_logprobs(scalar(), row, ls, 5, scratch.data(), top);
     REQUIRE(top.size() == 5);
     CHECK(top[0].id == std::max_element(row.begin(), row.end()) - row.begin());
     for (int i = 0; i < 4; ++i) CHECK(top[static_cast<size_t>(i)].logprob >= top[static_cast<size_t>(i) + 1].logprob);
@@ -458,7 +486,7 @@ TEST_CASE("select_best equals a full sort, heap and gather alike") {
     std::sort(all.begin(), all.end(), better);
     for (int64_t k : {1, 2, 40, 124, 126, 1999, 2000, 5000}) {
         got.resize(row.size());
-        got.resize(select_best(row, k, got.data()));
+        got.resize(select_best(scalar(), row, k, got.data()));
         REQUIRE(got.size() == std::min<size_t>(2000, static_cast<size_t>(k)));
         for (size_t i = 0; i < got.size(); ++i) REQUIRE(got[i].id == all[i].id);
     }
