@@ -72,8 +72,7 @@ extern "C" inlay_status inlay_engine_create(const inlay_model *model, const inla
         e.policy = static_cast<engine::Policy>(p.policy);
         e.lookup_tokens = small(p.lookup_tokens, 64, "lookup_tokens");
         e.draft_tokens = small(p.draft_tokens, 64, "draft_tokens");
-        // A promise that is not kept yet is refused, not forgotten.
-        if (p.swap_bytes) fail(Code::unsupported, "swap_bytes ", p.swap_bytes, ": preempted requests are computed again in this version; give 0");
+        e.swap_bytes = p.swap_bytes;
         std::shared_ptr<const engine::OpenedModel> draft = p.draft ? need_handle(p.draft, "draft").impl : nullptr;
         auto impl = engine::open_engine(h.impl, draft, e, kv_type(p.kv_type), p.kv_bytes);
         *out_engine = new_handle<inlay_engine>(h.owner, h.impl, std::move(impl), make_shared_in<ChatCache>(h.owner->memory(), h.owner->memory()));
@@ -135,6 +134,10 @@ extern "C" inlay_status inlay_engine_get_stats(const inlay_engine *engine, inlay
         o.forward_ns = s.forward_ns;
         o.sample_ns = s.sample_ns;
         o.pauses = s.pauses;
+        o.n_swap_blocks = s.n_swap_blocks;
+        o.n_swap_blocks_free = s.n_swap_blocks_free;
+        o.swapped_out = s.swapped_out;
+        o.swapped_in = s.swapped_in;
         copy_out(o, out_stats, "out_stats");
         return INLAY_OK;
     });

@@ -129,6 +129,7 @@ std::string stats_object(const inlay_engine *engine) {
     o.integer("accepted_tokens", n(s.accepted_tokens)).number("step_ms", static_cast<double>(s.step_ns) * 1e-6);
     o.number("forward_ms", static_cast<double>(s.forward_ns) * 1e-6).number("sample_ms", static_cast<double>(s.sample_ns) * 1e-6);
     o.integer("blocks", s.n_blocks).integer("blocks_free", s.n_blocks_free).integer("block_tokens", s.block_tokens);
+    o.integer("swapped_out", n(s.swapped_out)).integer("swapped_in", n(s.swapped_in));
     return Object().raw("stats", o.str()).str();
 }
 
@@ -137,13 +138,14 @@ std::string stats_object(const inlay_engine *engine) {
 int cmd_batch(const Words &words) {
     Args a;
     Common c;
-    int64_t max_seqs = 16, chunk = 0, kv_bytes = 0, block = 16, budget_us = 0;
+    int64_t max_seqs = 16, chunk = 0, kv_bytes = 0, swap_bytes = 0, block = 16, budget_us = 0;
     std::string policy = "fcfs", timeline;
     bool stats = false, no_cache = false, lookup = false;
     a.integer("--max-seqs", &max_seqs, 1, 1 << 16, "requests that run at once (default 16)");
     a.integer("--block-size", &block, 16, 16, "tokens a KV block: 16");
     a.integer("--chunk", &chunk, 0, 1 << 20, "prompt tokens of one request a step");
     a.integer("--kv-bytes", &kv_bytes, 0, INT64_MAX, "KV cache in bytes");
+    a.integer("--swap-bytes", &swap_bytes, 0, INT64_MAX, "memory where preempted requests keep their KV blocks");
     a.text("--policy", &policy, "fcfs, priority or shortest");
     a.integer("--budget-us", &budget_us, 0, INT64_MAX, "time a step; 0 = no limit");
     a.flag("--no-prefix-cache", &no_cache, "compute every prompt in full");
@@ -159,6 +161,7 @@ int cmd_batch(const Words &words) {
     ep.max_requests = static_cast<uint32_t>(max_seqs);
     ep.chunk = static_cast<uint32_t>(chunk);
     ep.kv_bytes = static_cast<uint64_t>(kv_bytes);
+    ep.swap_bytes = static_cast<uint64_t>(swap_bytes);
     ep.flags = (no_cache ? INLAY_ENGINE_NO_PREFIX_CACHE : 0u) | (timeline.empty() ? 0u : INLAY_ENGINE_TRACE);
     ep.lookup_tokens = lookup ? 8 : 0;
     if (policy == "fcfs") ep.policy = INLAY_POLICY_FCFS;

@@ -47,7 +47,9 @@ typedef struct inlay_engine_params {
     const inlay_model *draft;  /**< speculation by a smaller model with the same vocabulary, or NULL; kept alive */
     uint32_t draft_tokens;     /**< most draft tokens a step, 0 = 4 when there is a draft model */
     uint32_t reserved0;
-    uint64_t swap_bytes;       /**< reserved for swapping preempted requests to host memory; this version takes 0 alone: they are computed again */
+    /** Memory beside the KV cache where a preempted request's blocks are put and taken back from, so that they need not be
+        computed again; what does not fit is computed again. Counted under the runtime's cap; 0 = none. */
+    uint64_t swap_bytes;
 } inlay_engine_params;
 
 /** Counters of an engine; all grow only, but the first group, which is of now. Cheap to read from any thread. */
@@ -71,6 +73,10 @@ typedef struct inlay_engine_stats {
     uint64_t forward_ns;         /**< of it, in the forward pass */
     uint64_t sample_ns;          /**< of it, in sampling */
     uint64_t pauses;             /**< steps that returned because their budget was over */
+    uint32_t n_swap_blocks;      /**< KV blocks that swap_bytes holds */
+    uint32_t n_swap_blocks_free; /**< of them, free now */
+    uint64_t swapped_out;        /**< KV blocks of preempted requests that were put aside */
+    uint64_t swapped_in;         /**< of them, taken back; the others were found in the prefix cache, or their request ended */
 } inlay_engine_stats;
 
 /**

@@ -67,12 +67,15 @@ bool Scheduler::plan_one(Sequence &s, Budget &b, StepPlan &out) const {
     return true;
 }
 
-// Free blocks that s will use to hold its known tokens and one more, counting those it finds in the cache.
-int32_t Scheduler::admission_need(const Sequence &s) const noexcept {
-    int32_t was_free = 0, known = 0;
-    if (!s.no_attach) known = cache_.known(s.salt, s.tokens, (s.known() - 1) / kv::kBlockTokens, &was_free);
-    int32_t upto = limits_.worst_case ? s.max_tokens : std::min(s.known() + 1, s.max_tokens);
-    return kv::blocks_for(upto) - known + was_free;
+// Free blocks that s will use count those that it finds in the cache and that nobody holds.
+Scheduler::Start Scheduler::start_of(const Sequence &s) const noexcept {
+    int32_t was_free = 0, known = 0, away = 0;
+    while (static_cast<size_t>(away) < s.swap.size() && s.swap[static_cast<size_t>(away)] < 0) ++away;
+    if (!s.no_attach && away == 0) known = cache_.known(s.salt, s.tokens, (s.known() - 1) / kv::kBlockTokens, &was_free);
+    const int32_t from = std::max(known * kv::kBlockTokens, s.swap_tokens);
+    const int32_t upto = limits_.worst_case ? s.max_tokens : std::min(s.known() + 1, s.max_tokens);
+    const int32_t have = known + away - was_free;
+    return {from, kv::blocks_for(upto) - have, kv::blocks_for(from) - have};
 }
 
 // Under the priority policy the head of the queue may take the place of one that runs with a lower priority.
@@ -81,7 +84,7 @@ void Scheduler::plan_priority(Budget &b, StepPlan &out) const {
     auto first = std::find_if(waiting_.begin(), waiting_.end(), [](const Sequence *s) { return !s->parked; });
     if (first == waiting_.end()) return;
     const Sequence *head = *first;
-    int32_t need = admission_need(*head);
+    const int32_t need = start_of(*head).need;
     for (size_t i = running_.size(); i-- > 0 && (b.running >= limits_.max_running || need > b.blocks);) {
         Sequence *victim = running_[i];
         if (victim->priority >= head->priority) continue;
@@ -95,13 +98,11 @@ void Scheduler::plan_admissions(Budget &b, StepPlan &out) const {
     for (Sequence *s : waiting_) {
         if (b.running >= limits_.max_running || b.tokens <= 0 || b.outputs <= 0) return;
         if (s->parked) continue;
-        int32_t need = admission_need(*s);
+        const Start at = start_of(*s);
+        const int32_t need = at.need, from = at.from;
         // In order: one that does not fit keeps those behind it waiting, or a long prompt would never be served.
         bool alone = b.running == 0 && out.parts.empty();
         if (need > b.blocks - b.promised && !(alone && need <= b.blocks)) return;
-        int32_t was_free = 0, known = 0;
-        if (!s->no_attach) known = cache_.known(s->salt, s->tokens, (s->known() - 1) / kv::kBlockTokens, &was_free);
-        int32_t from = known * kv::kBlockTokens;
         int32_t n = std::min({s->known() - from, b.tokens, limits_.chunk});
         if (s->all_outputs) n = std::min(n, b.outputs);
         bool last = from + n == s->known();
@@ -112,7 +113,7 @@ void Scheduler::plan_admissions(Budget &b, StepPlan &out) const {
         out.n_outputs += outputs;
         b.tokens -= n;
         b.outputs -= outputs;
-        int32_t now = kv::blocks_for(from + n) - known + was_free;
+        const int32_t now = at.now + kv::blocks_for(from + n) - kv::blocks_for(from);
         b.blocks -= now;
         b.promised += std::max(0, need - now);
         ++b.running;

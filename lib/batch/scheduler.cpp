@@ -32,7 +32,7 @@ void StepPlan::clear() noexcept {
 }
 
 Scheduler::Scheduler(Memory &m, kv::Cache &cache, const Limits &limits)
-    : cache_(cache), limits_(limits), waiting_(Alloc<Sequence *>(m)), running_(Alloc<Sequence *>(m)), tenants_(Alloc<Tenant>(m)) {
+    : cache_(cache), swap_(m, limits.swap_blocks), limits_(limits), waiting_(Alloc<Sequence *>(m)), running_(Alloc<Sequence *>(m)), tenants_(Alloc<Tenant>(m)) {
     // Every running sequence must find a row in each pass.
     limits_.max_running = std::min({limits_.max_running, limits_.max_tokens, limits_.max_outputs});
     running_.reserve(static_cast<size_t>(limits_.max_running) + 1);
@@ -66,7 +66,7 @@ void Scheduler::add(Sequence &s) {
 void Scheduler::remove(Sequence &s) noexcept {
     if (s.phase == Phase::waiting) erase(waiting_, &s);
     else if (s.phase != Phase::outside) erase(running_, &s);
-    cache_.release(s.table);
+    restart(s);
     s.phase = Phase::outside;
 }
 
@@ -97,7 +97,45 @@ void Scheduler::unhold(Sequence &s) noexcept {
     if (s.phase == Phase::held) s.phase = Phase::running;
 }
 
-void Scheduler::preempt(Sequence &s) {
+// All of it or nothing: what has no place is computed again.
+void Scheduler::swap_out(Sequence &s, Vector<kv::Copy> &copies) noexcept {
+    const size_t n = static_cast<size_t>(kv::blocks_for(s.table.n_tokens));
+    size_t held = 0;
+    for (size_t i = 0; i < n; ++i) held += s.table.blocks[i] >= 0;
+    if (held == 0 || held > static_cast<size_t>(swap_.n_free()) || n > s.swap.capacity()) return;
+    s.swap_tokens = s.table.n_tokens;
+    for (size_t i = 0; i < n; ++i) {
+        const int32_t b = s.table.blocks[i];
+        s.swap.push_back(b < 0 ? -1 : swap_.take());
+        if (b >= 0) copies.push_back({b, s.swap.back(), kv::Copy::Way::out});
+    }
+    n_swapped_out_ += held;
+}
+
+// Its table holds what the cache still knows; the rest comes from the swap.
+void Scheduler::swap_in(Sequence &s, Vector<kv::Copy> &copies) {
+    if (s.swap_tokens > s.table.n_tokens) {
+        const size_t have = s.table.blocks.size();
+        const auto first = std::find_if(s.swap.begin(), s.swap.end(), [](int32_t i) { return i >= 0; }) - s.swap.begin();
+        if (cache_.restore(s.table, s.swap_tokens, static_cast<int32_t>(first)))
+            for (size_t i = have; i < s.swap.size(); ++i) {
+                if (s.swap[i] < 0) continue;
+                copies.push_back({s.swap[i], s.table.blocks[i], kv::Copy::Way::in});
+                ++n_swapped_in_;
+            }
+    }
+    drop_swap(s);
+}
+
+void Scheduler::drop_swap(Sequence &s) noexcept {
+    for (int32_t i : s.swap)
+        if (i >= 0) swap_.release(i);
+    s.swap.clear();
+    s.swap_tokens = 0;
+}
+
+void Scheduler::preempt(Sequence &s, Vector<kv::Copy> &copies) {
+    if (swap_.n_blocks() > 0) swap_out(s, copies);
     cache_.release(s.table);
     s.drafts.clear();
     ++s.preemptions;
@@ -113,18 +151,30 @@ bool Scheduler::starved() const noexcept {
 }
 
 void Scheduler::begin(StepPlan &p) {
+    // Room for all that follows: from here on a preemption is whole.
+    size_t n_copies = p.parts.size();
+    for (Sequence *s : p.preempt) {
+        n_copies += s->table.blocks.size();
+        if (swap_.n_blocks() > 0) s->swap.reserve(s->table.blocks.size());
+    }
+    for (Sequence *s : p.admit) n_copies += s->swap.size();
+    p.copies.reserve(n_copies);
     ++step_;
-    for (Sequence *s : p.preempt) preempt(*s);
+    for (Sequence *s : p.preempt) preempt(*s, p.copies);
     // What admissions share is held before anything is taken: taking could evict it.
     for (Sequence *s : p.admit) {
         erase(waiting_, s);
         s->phase = Phase::running;
         insert_sorted(running_, s);
-        int32_t found = s->no_attach ? 0 : cache_.attach(s->table, s->salt, s->tokens, (s->known() - 1) / kv::kBlockTokens);
+        // A window's past that went back is neither found nor needed.
+        const bool cut = !s->swap.empty() && s->swap[0] < 0;
+        int32_t found = s->no_attach || cut ? 0 : cache_.attach(s->table, s->salt, s->tokens, (s->known() - 1) / kv::kBlockTokens);
         if (!s->admitted_before) s->n_cached = std::min(found, s->n_prompt);
         s->admitted_before = true;
         now_ = std::max(now_, s->start);
     }
+    for (Sequence *s : p.admit)
+        if (!s->swap.empty()) swap_in(*s, p.copies);
     size_t kept = 0;
     p.n_tokens = p.n_outputs = 0;
     for (size_t i = 0; i < p.parts.size(); ++i) {
@@ -165,12 +215,19 @@ void Scheduler::check() const {
     require(n_running() <= limits_.max_running, n_running(), " sequences run, limit ", limits_.max_running);
     auto in_order = [](const Vector<Sequence *> &v) { return std::is_sorted(v.begin(), v.end(), before); };
     require(in_order(waiting_) && in_order(running_), "a queue is out of order");
+    int64_t swapped = 0;
     for (const Sequence *s : waiting_) {
         require(s->phase == Phase::waiting, "sequence ", s->serial, " is queued in phase ", static_cast<int>(s->phase));
         require(s->table.blocks.empty() && s->table.n_tokens == 0, "sequence ", s->serial, " waits with ", s->table.blocks.size(), " blocks");
+        require(static_cast<int32_t>(s->swap.size()) == kv::blocks_for(s->swap_tokens), "sequence ", s->serial, " swapped ", s->swap.size(), " blocks of ",
+                s->swap_tokens, " tokens");
+        swapped += std::count_if(s->swap.begin(), s->swap.end(), [](int32_t i) { return i >= 0; });
     }
+    require(swapped == swap_.n_blocks() - swap_.n_free(), swapped, " blocks in the swap, ", swap_.n_blocks() - swap_.n_free(), " taken");
+    swap_.check();
     int64_t held = 0;
     for (const Sequence *s : running_) {
+        require(s->swap.empty(), "sequence ", s->serial, " runs with ", s->swap.size(), " blocks in the swap");
         require(s->phase == Phase::running || s->phase == Phase::held, "sequence ", s->serial, " runs in phase ", static_cast<int>(s->phase));
         require(s->remaining() >= (s->phase == Phase::held ? 0 : 1), "sequence ", s->serial, " has ", s->table.n_tokens, " tokens computed of ", s->known());
         require(static_cast<int32_t>(s->table.blocks.size()) >= kv::blocks_for(s->table.n_tokens), "sequence ", s->serial, " has too few blocks");

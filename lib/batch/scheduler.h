@@ -19,6 +19,7 @@ struct Limits {
     int32_t max_tokens = 512;  // rows of a pass
     int32_t chunk = 512;       // rows of one sequence in a pass
     int32_t max_outputs = 64;  // output rows of a pass
+    int32_t swap_blocks = 0;   // blocks that preempted sequences may put aside
     bool worst_case = false;   // admit only what can run to its end without preempting
     Policy policy = Policy::fcfs;
 };
@@ -54,7 +55,10 @@ public:
     void unhold(Sequence &s) noexcept;
 
     // Nothing of it counts as computed any more; it keeps its place and its phase.
-    void restart(Sequence &s) noexcept { cache_.release(s.table); }
+    void restart(Sequence &s) noexcept {
+        cache_.release(s.table);
+        drop_swap(s);
+    }
     // Blocks that no layer will read again go back.
     void drop_window(Sequence &s, int32_t window) noexcept { cache_.drop_before(s.table, s.table.n_tokens - window); }
 
@@ -69,6 +73,9 @@ public:
     int32_t n_waiting() const noexcept { return static_cast<int32_t>(waiting_.size()); }
     int32_t n_running() const noexcept { return static_cast<int32_t>(running_.size()); }
     uint64_t n_preempted() const noexcept { return n_preempted_; }
+    const kv::BlockPool &swap() const noexcept { return swap_; }
+    uint64_t n_swapped_out() const noexcept { return n_swapped_out_; }  // blocks, as below
+    uint64_t n_swapped_in() const noexcept { return n_swapped_in_; }
     const Limits &limits() const noexcept { return limits_; }
     const Vector<Sequence *> &running() const noexcept { return running_; }
     // Everything that must hold between steps; throws INTERNAL.
@@ -80,20 +87,29 @@ private:
         int64_t finish;
     };
     struct Budget;  // what plan() has left while it walks
+    struct Start {  // where a waiting sequence would begin
+        int32_t from;  // tokens that need no computing
+        int32_t need;  // free blocks for its known tokens and one more
+        int32_t now;   // of them, those that hold what comes before `from`
+    };
 
-    void preempt(Sequence &s);
+    void preempt(Sequence &s, Vector<kv::Copy> &copies);
+    void swap_out(Sequence &s, Vector<kv::Copy> &copies) noexcept;
+    void swap_in(Sequence &s, Vector<kv::Copy> &copies);
+    void drop_swap(Sequence &s) noexcept;
+    Start start_of(const Sequence &s) const noexcept;
     int32_t returned_by(const Sequence &s) const noexcept;
     bool plan_one(Sequence &s, Budget &b, StepPlan &out) const;
     void plan_admissions(Budget &b, StepPlan &out) const;
     void plan_priority(Budget &b, StepPlan &out) const;
-    int32_t admission_need(const Sequence &s) const noexcept;
 
     kv::Cache &cache_;
+    kv::BlockPool swap_;  // places of the swap
     Limits limits_;
     Vector<Sequence *> waiting_, running_;  // each in order of rank
     Vector<Tenant> tenants_;
     int64_t now_ = 0;  // virtual time: the start of the last one admitted
-    uint64_t serial_ = 0, step_ = 0, n_preempted_ = 0;
+    uint64_t serial_ = 0, step_ = 0, n_preempted_ = 0, n_swapped_out_ = 0, n_swapped_in_ = 0;
 };
 
 }  // namespace inlay::batch

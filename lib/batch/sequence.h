@@ -17,11 +17,12 @@ enum class Phase : uint8_t {
 };
 
 struct Sequence {
-    explicit Sequence(Memory &m) : tokens(Alloc<int32_t>(m)), drafts(Alloc<int32_t>(m)), table(m) {}
+    explicit Sequence(Memory &m) : tokens(Alloc<int32_t>(m)), drafts(Alloc<int32_t>(m)), table(m), swap(Alloc<int32_t>(m)) {}
 
     Vector<int32_t> tokens;  // prompt, then what was accepted
     Vector<int32_t> drafts;  // proposed to follow, to be checked in the next pass
     kv::Table table;
+    Vector<int32_t> swap;         // preempted: where its blocks lie in the swap, -1 for those a window left behind
     int32_t n_prompt = 0;
     int32_t max_tokens = 0;       // prompt and answer at most
     int32_t priority = 0;
@@ -40,6 +41,7 @@ struct Sequence {
     uint64_t last_step = 0;       // when it was last planned
     int32_t n_cached = 0;         // prompt tokens that the first admission found in the cache
     int32_t preemptions = 0;
+    int32_t swap_tokens = 0;      // computed tokens that `swap` holds
     bool admitted_before = false;
 
     int32_t known() const noexcept { return static_cast<int32_t>(tokens.size()); }

@@ -40,6 +40,7 @@ batch::Limits batch_limits(const EngineParams &p) {
     l.chunk = p.chunk;
     l.max_outputs = p.max_batch_tokens;  // outputs are hidden states: the head takes them in slices
     l.policy = static_cast<batch::Policy>(p.policy);
+    l.swap_blocks = p.swap_blocks;
     return l;
 }
 
@@ -98,6 +99,7 @@ EngineImpl::EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> ba
     if (params_.trace) trace_.enable(1 << 16);
     mine_.n_blocks = static_cast<uint32_t>(cache_.pool().n_blocks());
     mine_.block_tokens = kv::kBlockTokens;
+    mine_.n_swap_blocks = static_cast<uint32_t>(sched_.swap().n_blocks());
     publish_stats();
     if (params_.background) thread_.start([](void *self) { static_cast<EngineImpl *>(self)->serve(); }, this, "inlay-engine");
 }

@@ -29,7 +29,8 @@ struct EngineParams {
     int32_t lookup_tokens = 0;
     int32_t draft_tokens = 0;      // 0 = 4 with a draft model
     int32_t draft_blocks = 0;      // of the draft's KV cache, as its backend was made
-    uint64_t swap_bytes = 0;
+    uint64_t swap_bytes = 0;       // open_engine() makes swap_blocks of it
+    int32_t swap_blocks = 0;       // as the backend was made
 };
 
 // All grow only, but the first group. The fields are those of inlay_engine_stats.
@@ -38,6 +39,8 @@ struct Stats {
     uint64_t steps = 0, submitted = 0, finished = 0, cancelled = 0, failed = 0, preempted = 0;
     uint64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0, draft_tokens = 0, accepted_tokens = 0;
     uint64_t step_ns = 0, forward_ns = 0, sample_ns = 0, draft_ns = 0, pauses = 0;
+    uint32_t n_swap_blocks = 0, n_swap_blocks_free = 0;
+    uint64_t swapped_out = 0, swapped_in = 0;  // blocks
 };
 
 enum class Pooling : int32_t { model = 0, mean = 1, cls = 2, last = 3, none = 4 };

@@ -18,7 +18,8 @@ constexpr int32_t head_rows = 16;
 
 class ModelBackend final : public Backend {
 public:
-    ModelBackend(std::shared_ptr<const OpenedModel> model, kernels::KvType type, int32_t n_blocks, bool touch, int32_t max_rows, int32_t max_segments)
+    ModelBackend(std::shared_ptr<const OpenedModel> model, kernels::KvType type, int32_t n_blocks, int32_t n_swap, bool touch, int32_t max_rows,
+                 int32_t max_segments)
         : model_(std::move(model)), segments_(Alloc<model::Segment>(memory())) {
         const model::Config &c = model_->config();
         const model::Weights &w = model_->weights();
@@ -33,7 +34,7 @@ public:
         if (c.causal) {
             kv::Layout layout = kv_layout(memory(), c, type, w.range());
             facts_.block_bytes = static_cast<uint64_t>(layout.block_bytes());
-            store_ = make_owned<kv::Store>(memory(), memory(), std::move(layout), n_blocks);
+            store_ = make_owned<kv::Store>(memory(), memory(), std::move(layout), n_blocks, n_swap);
             if (touch) store_->touch();
         }
         segments_.reserve(static_cast<size_t>(max_segments));
@@ -159,11 +160,11 @@ int32_t block_count(const OpenedModel &model, const EngineParams &p, kernels::Kv
 }
 
 Owned<Backend> make_backend(std::shared_ptr<const OpenedModel> model, kernels::KvType type, const EngineParams &p, uint64_t kv_bytes,
-                            int32_t *out_blocks) {
+                            int32_t *out_blocks, int32_t n_swap = 0) {
     Memory &m = model->runtime().memory();
     *out_blocks = block_count(*model, p, type, kv_bytes);
     const int32_t rows = model->config().encoder() ? std::max(p.n_ctx, p.max_batch_tokens) : p.max_batch_tokens;
-    return make_owned<ModelBackend>(m, std::move(model), type, *out_blocks, kv_bytes != 0, rows, std::max(64, p.max_requests));
+    return make_owned<ModelBackend>(m, std::move(model), type, *out_blocks, n_swap, kv_bytes != 0, rows, std::max(64, p.max_requests));
 }
 
 }  // namespace
@@ -180,7 +181,12 @@ std::shared_ptr<Engine> open_engine(std::shared_ptr<const OpenedModel> model, st
     if (p.max_batch_tokens == 0) p.max_batch_tokens = 512;
     if (draft && draft->config().vocab != c.vocab)
         fail(Code::unsupported, "the draft model has ", draft->config().vocab, " tokens, the model ", c.vocab);
-    auto backend = make_backend(model, kv_type, p, kv_bytes, &p.n_blocks);
+    if (p.swap_bytes && !c.encoder()) {
+        const uint64_t block = static_cast<uint64_t>(kv_layout(m, c, kv_type, model->weights().range()).block_bytes());
+        p.swap_blocks = block ? (Checked(p.swap_bytes) / block).to<int32_t>("swap blocks") : 0;
+        if (block && p.swap_blocks == 0) fail(Code::limit, "swap_bytes ", p.swap_bytes, " holds no block of ", block, " bytes");
+    }
+    auto backend = make_backend(model, kv_type, p, kv_bytes, &p.n_blocks, p.swap_blocks);
     Owned<Backend> second;
     if (draft) {
         second = make_backend(draft, kv_type, p, 0, &p.draft_blocks);

@@ -342,6 +342,9 @@ void EngineImpl::publish_stats() {
     mine_.n_blocks_free = static_cast<uint32_t>(cache_.pool().n_free() - cache_.pool().n_cached());
     mine_.n_blocks_cached = static_cast<uint32_t>(cache_.pool().n_cached());
     mine_.preempted = sched_.n_preempted();
+    mine_.n_swap_blocks_free = static_cast<uint32_t>(sched_.swap().n_free());
+    mine_.swapped_out = sched_.n_swapped_out();
+    mine_.swapped_in = sched_.n_swapped_in();
     std::lock_guard lock(core_->mutex);
     uint64_t submitted = shared_stats_.submitted;
     shared_stats_ = mine_;

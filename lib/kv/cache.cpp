@@ -69,6 +69,15 @@ bool Cache::reserve(Table &t, int32_t n_tokens, Vector<Copy> &copies) {
     return true;
 }
 
+bool Cache::restore(Table &t, int32_t n_tokens, int32_t first_block) {
+    const int32_t have = static_cast<int32_t>(t.blocks.size()), want = blocks_for(n_tokens);
+    if (want - std::max(have, first_block) > pool_.n_free()) return false;
+    t.blocks.reserve(static_cast<size_t>(want));
+    for (int32_t i = have; i < want; ++i) t.blocks.push_back(i < first_block ? -1 : take());
+    t.n_tokens = n_tokens;
+    return true;
+}
+
 void Cache::commit(Table &t, uint64_t salt, std::span<const int32_t> tokens, int32_t n_tokens) noexcept {
     t.n_tokens = n_tokens;
     if (!share_) return;

@@ -11,8 +11,11 @@
 
 namespace inlay::kv {
 
+// What the store is to carry out, in order. `out` copies a block to a place of the swap, `in` back.
 struct Copy {
+    enum class Way : uint8_t { within, out, in };
     int32_t from, to;
+    Way way = Way::within;
 };
 
 // What a sequence has in the cache: token i stands in slot i % 16 of blocks[i / 16]. A block that a sliding window has
@@ -43,6 +46,9 @@ public:
     int32_t need(const Table &t, int32_t n_tokens) const noexcept;
     // Makes room to write tokens [t.n_tokens, n_tokens). False, and nothing changed, when blocks are short. May append a copy.
     bool reserve(Table &t, int32_t n_tokens, Vector<Copy> &copies);
+    // Makes room for tokens [t.n_tokens, n_tokens) that are computed already and will be copied in; blocks before
+    // `first_block` stay away (-1). False, and nothing changed, when blocks are short.
+    bool restore(Table &t, int32_t n_tokens, int32_t first_block);
     // Tokens up to n_tokens are computed; `tokens` are the sequence's. Makes full blocks known.
     void commit(Table &t, uint64_t salt, std::span<const int32_t> tokens, int32_t n_tokens) noexcept;
     // Gives back blocks beyond what n_tokens need: after an abort or rejected drafts. Tokens [0, n_tokens) stay.

@@ -34,11 +34,12 @@ Layout::Layout(Memory &m, KvType type, std::span<const LayerShape> layers) : typ
     block_bytes_ = offset.to<int64_t>("KV block bytes");
 }
 
-Store::Store(Memory &m, Layout layout, int32_t n_blocks) : layout_(std::move(layout)), n_blocks_(n_blocks) {
+Store::Store(Memory &m, Layout layout, int32_t n_blocks, int32_t n_swap) : layout_(std::move(layout)), n_blocks_(n_blocks) {
     const Checked bytes = Checked(layout_.block_bytes()) * Checked(n_blocks);
     const size_t align = bytes.value() >= 2 * tensor::kHugePage ? tensor::kHugePage : 64;
     data_ = Buffer(m, bytes.size(), align, MemTag::kv);
     if (align == tensor::kHugePage) tensor::advise_huge_pages(data_.data(), data_.size());
+    if (n_swap > 0) swap_ = Buffer(m, (Checked(layout_.block_bytes()) * Checked(n_swap)).size(), 64, MemTag::kv);
 }
 
 void Store::touch() noexcept { tensor::touch_pages(data_.data(), data_.size()); }
@@ -62,7 +63,12 @@ void Store::write(const kernels::KernelTable &table, int32_t layer, const int32_
 }
 
 void Store::copy(std::span<const Copy> copies) noexcept {
-    for (const Copy &c : copies) std::memcpy(block(c.to), block(c.from), static_cast<size_t>(layout_.block_bytes()));
+    auto swapped = [&](int32_t i) { return swap_.as<uint8_t>() + i * layout_.block_bytes(); };
+    for (const Copy &c : copies) {
+        uint8_t *to = c.way == Copy::Way::out ? swapped(c.to) : block(c.to);
+        const uint8_t *from = c.way == Copy::Way::in ? swapped(c.from) : block(c.from);
+        std::memcpy(to, from, static_cast<size_t>(layout_.block_bytes()));
+    }
 }
 
 }  // namespace inlay::kv

@@ -46,8 +46,9 @@ private:
 
 class Store {
 public:
-    // Memory for n_blocks; contents are undefined until written. Throws what Memory throws.
-    Store(Memory &m, Layout layout, int32_t n_blocks);
+    // Memory for n_blocks and n_swap more that only copy() reaches; contents are undefined until written. Throws what
+    // Memory throws.
+    Store(Memory &m, Layout layout, int32_t n_blocks, int32_t n_swap = 0);
 
     // So that no step waits for the system to find memory (0.1 ms a MiB).
     void touch() noexcept;
@@ -67,7 +68,7 @@ public:
 private:
     Layout layout_;
     int32_t n_blocks_;
-    Buffer data_;
+    Buffer data_, swap_;
 };
 
 }  // namespace inlay::kv

@@ -23,7 +23,7 @@ struct World {
     kv::Cache cache;
     Scheduler sched;
     StepPlan plan;
-    std::vector<std::vector<int32_t>> slots;
+    std::vector<std::vector<int32_t>> slots, swap;
     std::vector<std::unique_ptr<Sequence>> all;
     uint64_t draws = 0, seed;
     int wrong = 0, steps = 0, computed = 0;
@@ -33,6 +33,7 @@ struct World {
           sched(mem, cache, l),
           plan(mem),
           slots(static_cast<size_t>(n_blocks), std::vector<int32_t>(16, -1)),
+          swap(static_cast<size_t>(l.swap_blocks), std::vector<int32_t>(16, -1)),
           seed(seed_) {}
 
     int32_t rnd(int32_t n) { return static_cast<int32_t>(philox(seed, 0, draws++).w[0] % static_cast<uint32_t>(n)); }
@@ -64,7 +65,8 @@ struct World {
         sched.begin(plan);
         ++steps;
         CHECK(plan.n_tokens <= sched.limits().max_tokens);
-        for (auto c : plan.copies) slots[static_cast<size_t>(c.to)] = slots[static_cast<size_t>(c.from)];
+        for (auto c : plan.copies)
+            (c.way == kv::Copy::Way::out ? swap : slots)[static_cast<size_t>(c.to)] = (c.way == kv::Copy::Way::in ? swap : slots)[static_cast<size_t>(c.from)];
         for (Part &p : plan.parts) {
             Sequence &s = *p.seq;
             auto at = [&](int32_t i) -> int32_t & {
@@ -253,7 +255,7 @@ TEST_CASE("a cached prefix is not computed again") {
 }
 
 TEST_CASE("random schedules: every sequence reads its own past, everything ends, all blocks return") {
-    int preempted = 0, wrong = 0, cached = 0;
+    int preempted = 0, wrong = 0, cached = 0, swapped = 0;
     for (uint64_t seed = 0; seed < 150; ++seed) {
         Limits l;
         l.max_running = 1 + static_cast<int32_t>(seed % 7);
@@ -262,6 +264,7 @@ TEST_CASE("random schedules: every sequence reads its own past, everything ends,
         l.max_outputs = 8 + static_cast<int32_t>(seed % 20);
         l.policy = static_cast<Policy>(seed % 3);
         l.worst_case = seed % 11 == 0;
+        l.swap_blocks = static_cast<int32_t>(seed * 3 % 14);
         World w(6 + static_cast<int32_t>(seed * 5 % 30), l, seed % 4 != 0, seed + 100);
         int added = 0;
         for (int i = 0; i < 4000 && (added < 30 || !w.all.empty()); ++i) {
@@ -299,11 +302,14 @@ TEST_CASE("random schedules: every sequence reads its own past, everything ends,
         }
         CHECK(w.all.empty());
         CHECK(w.cache.pool().n_free() == w.cache.pool().n_blocks());
+        CHECK(w.sched.swap().n_free() == l.swap_blocks);
         preempted += static_cast<int>(w.sched.n_preempted());
+        swapped += static_cast<int>(w.sched.n_swapped_in());
         wrong += w.wrong;
         cached += w.cache.pool().n_cached();
     }
     CHECK(wrong == 0);
     CHECK(preempted > 100);
+    CHECK(swapped > 100);
     CHECK(cached > 100);
 }

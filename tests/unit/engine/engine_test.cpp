@@ -32,6 +32,7 @@ struct Rig {
         auto b = make_owned<FakeBackend>(mem, o);
         backend = b.get();
         p.n_blocks = o.causal ? o.n_blocks : 0;
+        p.swap_blocks = o.n_swap;
         engine = make_engine(mem, nullptr, std::move(b), std::move(second), std::allocate_shared<FakeSpeech>(Alloc<FakeSpeech>(mem)), p, Limits{});
     }
     std::shared_ptr<Request> submit(const Ask &a) { return inlay_test::submit(*engine, a); }
@@ -70,6 +71,7 @@ int schedule(const std::vector<Ask> &asks, const std::vector<std::vector<Answer>
     p.prefix_cache = d(4) != 0;
     p.lookup_tokens = d(2) ? 0 : 1 + d(8);
     std::optional<FakeOptions> draft;
+    o.n_swap = d(2) ? 0 : 1 + d(20);
     if (d(3) == 0) draft = FakeOptions{.n_blocks = 2 + d(40), .rows_a_slice = 1 + d(20), .head_rows = 1 + d(5), .twisted = true};
     Rig rig(p, o, draft);
     struct Live {
@@ -121,6 +123,7 @@ int schedule(const std::vector<Ask> &asks, const std::vector<std::vector<Answer>
     Stats s = rig.engine->stats();
     CHECK(s.n_blocks_free + s.n_blocks_cached == s.n_blocks);
     CHECK(s.n_running == 0);
+    CHECK(s.n_swap_blocks_free == s.n_swap_blocks);
     CHECK(rig.backend->broken == 0);
     if (total) {
         total->preempted += s.preempted;
@@ -128,6 +131,8 @@ int schedule(const std::vector<Ask> &asks, const std::vector<std::vector<Answer>
         total->accepted_tokens += s.accepted_tokens;
         total->draft_tokens += s.draft_tokens;
         total->pauses += s.pauses;
+        total->swapped_out += s.swapped_out;
+        total->swapped_in += s.swapped_in;
     }
     return bad;
 }
@@ -283,9 +288,10 @@ TEST_CASE("every allocation of a run may fail: others stay right, nothing leaks"
         std::vector<Answer> out;
         try {
             EngineParams p;
-            p.n_blocks = 12;
+            p.n_blocks = 6;
+            p.swap_blocks = 4;
             p.max_requests = 3;
-            auto engine = make_engine(mem, nullptr, make_owned<FakeBackend>(mem, FakeOptions{.n_blocks = 12}), {}, std::allocate_shared<FakeSpeech>(Alloc<FakeSpeech>(mem)), p, Limits{});
+            auto engine = make_engine(mem, nullptr, make_owned<FakeBackend>(mem, FakeOptions{.n_blocks = 6, .n_swap = 4}), {}, std::allocate_shared<FakeSpeech>(Alloc<FakeSpeech>(mem)), p, Limits{});
             std::vector<std::shared_ptr<Request>> rs;
             for (int i = 0; i < 4; ++i) try {
                     RequestParams q(mem);
@@ -339,6 +345,47 @@ TEST_CASE("every allocation of a run may fail: others stay right, nothing leaks"
     }
     CHECK(hurt > 0);
     CHECK(wrong == 0);
+}
+
+TEST_CASE("a preempted request takes its blocks back from the swap") {
+    Ask a{std::vector<int32_t>(60, 3), 60}, b{std::vector<int32_t>(62, 4), 60};
+    Rig plain;
+    const Answer wa = plain.solo(a), wb = plain.solo(b);
+    for (int32_t n_swap : {0, 3, 8})
+        for (int32_t window : {0, 24}) {
+            FakeOptions o;
+            o.n_blocks = 9;  // each needs 8
+            o.n_swap = n_swap;
+            o.window = window;
+            Rig rig(EngineParams{.prefix_cache = false}, o), alone({}, FakeOptions{.window = window});
+            const Answer want_a = window ? alone.solo(a) : wa, want_b = window ? alone.solo(b) : wb;
+            auto ra = rig.submit(a), rb = rig.submit(b);
+            while (rig.engine->step(0) != Code::done) {}
+            Answer ga, gb;
+            CHECK(Rig::take(*ra, ga));
+            CHECK(Rig::take(*rb, gb));
+            CHECK(ga == want_a);
+            CHECK(gb == want_b);
+            CHECK(rig.backend->broken == 0);
+            Stats s = rig.engine->stats();
+            if (window) continue;  // it may fit beside the other
+            CHECK(s.preempted > 0);
+            CHECK(s.prompt_tokens == (n_swap == 8 ? 122u : s.prompt_tokens));
+            CHECK((s.swapped_in > 0) == (n_swap == 8));
+            CHECK(s.swapped_in == s.swapped_out);
+            CHECK(s.n_swap_blocks_free == static_cast<uint32_t>(n_swap));
+        }
+    // Cancelled while it is away: the places come back.
+    FakeOptions o;
+    o.n_blocks = 9;
+    o.n_swap = 8;
+    Rig rig(EngineParams{.prefix_cache = false}, o);
+    auto ra = rig.submit(a), rb = rig.submit(b);
+    while (rig.engine->stats().swapped_out == 0) rig.engine->step(0);
+    CHECK(rig.engine->stats().n_swap_blocks_free < 8);
+    rb->cancel();
+    rig.engine->step(0);
+    CHECK(rig.engine->stats().n_swap_blocks_free == 8);
 }
 
 TEST_CASE("n choices share the prompt, sample with seed + i, and end one by one") {
@@ -804,9 +851,10 @@ TEST_CASE("random schedules: every answer is the answer alone") {
         bad += schedule(asks, want, static_cast<uint64_t>(i) + 7, &total);
     }
     MESSAGE(n, " schedules, answers differing: ", bad, "; preemptions ", total.preempted, ", cached tokens ", total.cached_tokens, ", drafts accepted ",
-            total.accepted_tokens, " of ", total.draft_tokens, ", pauses ", total.pauses);
+            total.accepted_tokens, " of ", total.draft_tokens, ", pauses ", total.pauses, ", blocks swapped ", total.swapped_out, " out, ", total.swapped_in, " in");
     CHECK(bad == 0);
     CHECK(total.preempted > 0);
+    CHECK(total.swapped_in > 0);
     CHECK(total.cached_tokens > 0);
     CHECK(total.accepted_tokens > 0);
 }

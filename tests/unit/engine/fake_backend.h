@@ -24,11 +24,13 @@ struct FakeOptions {
     bool causal = true;
     bool twisted = false;            // a draft model: thinks otherwise now and then
     int32_t fail_pass = -1;          // this pass throws half-way
+    int32_t n_swap = 0;
 };
 
 class FakeBackend final : public Backend {
 public:
-    explicit FakeBackend(const FakeOptions &o) : o_(o), slots_(static_cast<size_t>(o.n_blocks) * 16, Slot{}) {
+    explicit FakeBackend(const FakeOptions &o)
+        : o_(o), slots_(static_cast<size_t>(o.n_blocks) * 16, Slot{}), swap_(static_cast<size_t>(o.n_swap) * 16, Slot{}) {
         facts_.n_vocab = o.n_vocab;
         facts_.n_ctx = o.n_ctx;
         facts_.n_embd = o.n_embd;
@@ -41,8 +43,10 @@ public:
     int32_t passes = 0, broken = 0;
 
     void copy_blocks(std::span<const kv::Copy> copies) noexcept override {
-        for (auto c : copies)
-            for (size_t i = 0; i < 16; ++i) slots_[static_cast<size_t>(c.to) * 16 + i] = slots_[static_cast<size_t>(c.from) * 16 + i];
+        for (auto c : copies) {
+            auto &to = c.way == kv::Copy::Way::out ? swap_ : slots_, &from = c.way == kv::Copy::Way::in ? swap_ : slots_;
+            for (size_t i = 0; i < 16; ++i) to[static_cast<size_t>(c.to) * 16 + i] = from[static_cast<size_t>(c.from) * 16 + i];
+        }
     }
     void begin(std::span<const Rows> rows) override {
         broken += open_;
@@ -128,7 +132,7 @@ private:
 
     FakeOptions o_;
     BackendFacts facts_;
-    std::vector<Slot> slots_;
+    std::vector<Slot> slots_, swap_;
     std::vector<Rows> rows_;
     std::vector<Hidden> hidden_;
     std::vector<float> logits_;

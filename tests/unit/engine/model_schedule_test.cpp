@@ -83,6 +83,7 @@ TEST_CASE("random schedules on tiny models: the bits of the solo run") {
             p.policy = static_cast<Policy>(s(3));
             p.prefix_cache = s(4) != 0;
             p.lookup_tokens = s(2) ? 0 : 4;
+            p.swap_bytes = s(2) ? 0 : static_cast<uint64_t>(1 + s(12)) << 14;
             auto e = open(models[static_cast<size_t>(s(4))], p, static_cast<uint64_t>(8 + s(30)));
             std::vector<std::shared_ptr<Request>> rs;
             std::vector<bool> cancelled(asks.size());
@@ -111,9 +112,10 @@ TEST_CASE("random schedules on tiny models: the bits of the solo run") {
             total.cached_tokens += st.cached_tokens;
             total.accepted_tokens += st.accepted_tokens;
             total.pauses += st.pauses;
+            total.swapped_in += st.swapped_in;
         }
     }
     MESSAGE(tried, " schedules, answers differing: ", bad, "; preemptions ", total.preempted, ", cached tokens ", total.cached_tokens,
-            ", drafts accepted ", total.accepted_tokens, ", pauses ", total.pauses);
+            ", drafts accepted ", total.accepted_tokens, ", pauses ", total.pauses, ", blocks swapped back ", total.swapped_in);
     CHECK(bad == 0);
 }

@@ -105,10 +105,19 @@ TEST_CASE("every tier writes the same bytes") {
 
 TEST_CASE("a copied block is the same bytes") {
     Memory mem;
-    Store s(mem, Layout(mem, KvType::q8_0, std::vector<LayerShape>{{2, 32, 32}, {2, 32, 32}}), 4);
+    Store s(mem, Layout(mem, KvType::q8_0, std::vector<LayerShape>{{2, 32, 32}, {2, 32, 32}}), 4, 2);
     const size_t n = static_cast<size_t>(s.layout().block_bytes());
     for (size_t i = 0; i < n; ++i) s.block(1)[i] = static_cast<uint8_t>(i * 7);
     const Copy copies[] = {{1, 3}, {3, 0}};
     s.copy(copies);
     CHECK(std::memcmp(s.block(0), s.block(1), n) == 0);
+    for (size_t i = 0; i < n; ++i) s.block(3)[i] = static_cast<uint8_t>(i * 11);
+    // Out to the swap and back elsewhere, two at once.
+    const Copy away[] = {{1, 1, Copy::Way::out}, {3, 0, Copy::Way::out}}, back[] = {{0, 2, Copy::Way::in}, {1, 3, Copy::Way::in}};
+    s.copy(away);
+    std::memset(s.block(1), 0, n);
+    s.copy(back);
+    CHECK(std::memcmp(s.block(3), s.block(0), n) == 0);
+    CHECK(s.block(2)[1] == 11);
+    CHECK(s.block(2)[n - 1] == static_cast<uint8_t>((n - 1) * 11));
 }
