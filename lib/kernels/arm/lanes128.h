@@ -189,6 +189,42 @@ INLAY_INLINE I dot(I acc, I w, I x) {
 #endif
 }
 
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+#define INLAY_MATRIX_DOT  // matmul_words.h: matrix_dot() is there
+// Sums of two tokens: register 2 i + h holds rows 4 i + 2 h and the next, each row's two tokens side by side.
+struct Pair {
+    int32x4_t q[8];
+};
+INLAY_INLINE Pair pair_of(I a, I b) {  // a, b: the same in all lanes
+    const int32x4_t v = vzip1q_s32(s32(a.q[0]), s32(b.q[0]));
+    return {{v, v, v, v, v, v, v, v}};
+}
+INLAY_INLINE void split(Pair p, I &a, I &b) {
+    a = each([&](int i) { return raw(vuzp1q_s32(p.q[2 * i], p.q[2 * i + 1])); });
+    b = each([&](int i) { return raw(vuzp2q_s32(p.q[2 * i], p.q[2 * i + 1])); });
+}
+// Two groups of four k made one of eight: rows 4 i, 4 i + 1 (even) or 4 i + 2, 4 i + 3 in register i; and back.
+INLAY_INLINE I zip_even(I a, I b) {
+    return each([&](int i) { return raw(vzip1q_u32(u32(a.q[i]), u32(b.q[i]))); });
+}
+INLAY_INLINE I zip_odd(I a, I b) {
+    return each([&](int i) { return raw(vzip2q_u32(u32(a.q[i]), u32(b.q[i]))); });
+}
+INLAY_INLINE I unzip_even(I a, I b) {
+    return each([&](int i) { return raw(vuzp1q_u32(u32(a.q[i]), u32(b.q[i]))); });
+}
+INLAY_INLINE I unzip_odd(I a, I b) {
+    return each([&](int i) { return raw(vuzp2q_u32(u32(a.q[i]), u32(b.q[i]))); });
+}
+// Eight k of two tokens onto zipped codes.
+template <int odd>
+INLAY_INLINE void matrix_dot(Pair &sum, I codes, const int8_t *t0, const int8_t *t1) {
+    const int8x16_t x = vcombine_s8(vld1_s8(t0), vld1_s8(t1));
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) sum.q[2 * i + odd] = vmmlaq_s32(sum.q[2 * i + odd], s8(codes.q[i]), x);
+}
+#endif
+
 // The 16-bit route of x86 (matmul_words.h) is not taken here.
 INLAY_INLINE I maddubs(I u, I) { return u; }
 INLAY_INLINE void widen16(const int8_t *, int16_t *) {}

@@ -4,7 +4,8 @@
 // products, and they are added up in 16 bits with wrap-around for as long as the true sum fits: started at -offset * (sum of activations),
 // 8 groups of u4 or u5 (16 products x 16 x 127 = 32,512), or 4 of u6. Then one vpmaddwd widens, multiplying by K-quants' factors on its
 // way. Weights of 8 bits would saturate vpmaddubsw (2 x 255 x 127): both sides are widened to 16 bits and go through vpmaddwd. Needs
-// lanes*.h and, from the includer, kDot: whether dot() is there.
+// lanes*.h and, from the includer, kDot: whether dot() is there. Where matrix_dot() is, records hold groups zipped in pairs, eight k of two
+// rows in 16 bytes, and tokens go in pairs too.
 #pragma once
 
 #include "kernels/generic/codes.h"
@@ -76,7 +77,12 @@ struct FromRecord {
     const uint8_t *p;
     template <int g>
     INLAY_INLINE I code() const {
+#if defined(INLAY_MATRIX_DOT)
+        const I a = load(p + 64 * (g & ~1)), b = load(p + 64 * (g | 1));
+        return g % 2 ? unzip_odd(a, b) : unzip_even(a, b);
+#else
         return load(p + 64 * g);
+#endif
     }
     template <int v>
     INLAY_INLINE I word() const {
@@ -138,6 +144,42 @@ INLAY_INLINE I start32(const int32_t *minus128) {
     else
         return sra32<7 - log2_of(Type::offset)>(bcast(minus128));
 }
+#if defined(INLAY_MATRIX_DOT)
+// Groups [first, end) of a record for T tokens in pairs; start: where the sums of token t begin.
+template <class Type, int first, int end, int T>
+INLAY_INLINE void matrix_sums(I (&i)[T], const uint8_t *record, const Tokens &x, const int32_t *start, int64_t ld_start) {
+    Pair sum[T / 2];
+#pragma GCC unroll 8
+    for (int t = 0; t < T; t += 2) sum[t / 2] = pair_of(start32<Type>(start + t * ld_start), start32<Type>(start + (t + 1) * ld_start));
+#pragma GCC unroll 4
+    for (int g = first; g < end; g += 2) {
+        const I even = load(record + 64 * g), odd = load(record + 64 * g + 64);
+#pragma GCC unroll 8
+        for (int t = 0; t < T; t += 2) {
+            const int8_t *q = x.q + t * x.ldq + 4 * g;
+            matrix_dot<0>(sum[t / 2], even, q, q + x.ldq);
+            matrix_dot<1>(sum[t / 2], odd, q, q + x.ldq);
+        }
+    }
+#pragma GCC unroll 8
+    for (int t = 0; t < T; t += 2) split(sum[t / 2], i[t], i[t + 1]);
+}
+template <class Type, int T>
+INLAY_INLINE void block_sums(I (&i)[T], const FromRecord<Type> &w, const Tokens &x)
+    requires(T % 2 == 0)
+{
+    if constexpr (Type::two_scales) {
+        I second[T];
+        matrix_sums<Type, 0, 4>(i, w.p, x, x.h128, 2 * x.ldb);
+        matrix_sums<Type, 4, 8>(second, w.p, x, x.h128 + 1, 2 * x.ldb);
+#pragma GCC unroll 8
+        for (int t = 0; t < T; ++t)
+            i[t] = add32(mul32(i[t], w.template factor<0>()), mul32(second[t], w.template factor<1>()));
+    } else {
+        matrix_sums<Type, 0, 8>(i, w.p, x, x.n128, x.ldb);
+    }
+}
+#endif
 // A half block's sum times its factor.
 INLAY_INLINE I times_factor(I sum, I factor) {
     if constexpr (kDot)
@@ -221,10 +263,16 @@ INLAY_INLINE void widen(const ActView &a, int64_t t0, int64_t b0, int64_t n, int
 
 template <class Type, int g>
 INLAY_INLINE void unpack_codes(const FromPanel<Type> &w, uint8_t *out) {
+#if defined(INLAY_MATRIX_DOT)
+    constexpr int pair = g & ~1;
+    const I a = w.template code<pair>(), b = w.template code<pair + 1>();
+    store(out + 64 * g, g % 2 ? zip_odd(a, b) : zip_even(a, b));
+#else
     if constexpr (Words<Type>::wide)
         store(out + 64 * g, w.template word<g>());
     else
         store(out + 64 * g, w.template code<g>());
+#endif
     if constexpr (g + 1 < Words<Type>::vectors) unpack_codes<Type, g + 1>(w, out);
 }
 
