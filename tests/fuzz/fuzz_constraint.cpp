@@ -41,7 +41,6 @@ std::shared_ptr<const Constraint> compile(Memory &m, std::string_view source, [[
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    if (size > 16384) return 0;
     fuzz::Input in(data, size);
     const std::string_view source = in.part(), text = in.part(), choices = in.rest();
     Memory m({}, 256u << 20);

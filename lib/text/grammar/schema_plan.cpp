@@ -268,7 +268,7 @@ void plan_object(Planner &p, const Facts &f, GoalPlan &out) {
     uint32_t required = 0;
     for (size_t i = 0; i < named.size(); ++i) {
         names.push_back(p.key(named[i]));
-        bool must = std::find(f.required.begin(), f.required.end(), named[i]) != f.required.end();
+        bool must = f.needs(named[i]);
         Options opt = options(p, single[i], obligations([&](Lang l) { return langs[l].matches(p.key(named[i])); }));
         if (opt.empty() && must) return;
         required += must;

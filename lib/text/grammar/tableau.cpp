@@ -51,11 +51,11 @@ bool Tableau::next() {
         Branch b = std::move(stack_.back());
         stack_.pop_back();
         bool dead = false;
-        while (!dead && (!b.todo.empty() || !b.forks.empty())) {
+        while (!dead && (!b.todo.empty() || b.next_fork < b.forks.size())) {
             bool forking = b.todo.empty();
-            Literal l = forking ? b.forks.front() : b.todo.back();
+            Literal l = forking ? b.forks[b.next_fork] : b.todo.back();
             if (forking)
-                b.forks.erase(b.forks.begin());
+                ++b.next_fork;
             else
                 b.todo.pop_back();
             ways_.clear();
@@ -66,7 +66,8 @@ bool Tableau::next() {
                 dead = true;
             } else if (ways_.size() == 1 || forking) {
                 for (size_t i = 1; i < ways_.size(); ++i) {
-                    p_.spend(8 + b.todo.size() + b.facts.props.size() + b.facts.items.size());
+                    // A copy: literals are the large part of it.
+                    p_.spend(8 + 4 * (b.todo.size() + b.forks.size()) + b.facts.props.size() + b.facts.items.size() + b.facts.required.size());
                     stack_.push_back(b);
                     stack_.back().todo.insert(stack_.back().todo.end(), ways_[i].begin(), ways_[i].end());
                 }
@@ -198,7 +199,7 @@ Tableau::Outcome Tableau::value(const Literal &l, Branch &b) {
                     way({present(k, false)});
                     way({fact(What::property, k, equal(m.value, true))});
                 } else {
-                    b.facts.required.push_back(k);
+                    b.facts.need(k);
                     b.facts.props.push_back({true, k, 0, equal(m.value, false)});
                 }
             }
@@ -221,10 +222,10 @@ Tableau::Outcome Tableau::plain_fact(const Literal &l, Branch &b) {
             if (!l.negated) {
                 for (const KeyFact &k : f.props)
                     if (k.single && k.key == l.key && k.demand == impossible()) return Outcome::dead;
-                if (std::find(f.required.begin(), f.required.end(), l.key) == f.required.end()) f.required.push_back(l.key);
+                f.need(l.key);
                 return Outcome::done;
             }
-            if (std::find(f.required.begin(), f.required.end(), l.key) != f.required.end()) return Outcome::dead;
+            if (f.needs(l.key)) return Outcome::dead;
             f.props.push_back({true, l.key, 0, impossible()});
             return Outcome::done;
         case What::length:
@@ -235,7 +236,7 @@ Tableau::Outcome Tableau::plain_fact(const Literal &l, Branch &b) {
         case What::property:
             for (const KeyFact &k : f.props)
                 if (k.single && k.key == l.key && k.demand == impossible()) return Outcome::dead;
-            if (std::find(f.required.begin(), f.required.end(), l.key) == f.required.end()) f.required.push_back(l.key);
+            f.need(l.key);
             f.props.push_back({true, l.key, 0, l.demand});
             return Outcome::done;
         case What::some_property:
@@ -441,6 +442,7 @@ Tableau::Outcome Tableau::one_of(const Literal &l, Branch &) {
     const Json &v = member(l, "oneOf");
     if (!v.is_array() || v.items().empty()) doc_.refuse(Code::format, *l.node, "oneOf", "must be a list of schemas, not empty");
     auto all = v.items();
+    p_.spend(4 * static_cast<uint64_t>(all.size()) * all.size());  // each is listed beside each
     auto apart = [&](size_t i, size_t j) {
         // Strings and numbers have exact complements that cost little; objects and arrays fork for each keyword.
         return (type_ == kArray || type_ == kObject) && p_.disjoint({&all[i], false, false}, {&all[j], false, false}, type_);

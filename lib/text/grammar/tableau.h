@@ -45,7 +45,7 @@ struct Unevaluated {
 };
 
 struct Facts {
-    explicit Facts(Memory &m) : items(m), contains(m), props(m), required(m), exists(m), evaluated(m), unevaluated(m) {}
+    explicit Facts(Memory &m) : items(m), contains(m), props(m), required(m), exists(m), evaluated(m), unevaluated(m), needed_(m) {}
     Lang lang = 0;                  // numbers, strings
     uint64_t min = 0, max = ~0ull;  // characters, items, properties
     bool unique = false;
@@ -53,10 +53,21 @@ struct Facts {
     Vector<ItemFact> items;
     Vector<ContainsFact> contains;
     Vector<KeyFact> props;
-    Vector<uint32_t> required;
+    Vector<uint32_t> required;  // each key once: by need()
     Vector<ExistsFact> exists;
     Vector<Evaluated> evaluated;
     Vector<Unevaluated> unevaluated;
+
+    bool needs(uint32_t key) const noexcept { return key / 64 < needed_.size() && (needed_[key / 64] >> (key % 64) & 1); }
+    void need(uint32_t key) {
+        if (needs(key)) return;
+        if (key / 64 >= needed_.size()) needed_.resize(key / 64 + 1, 0);
+        needed_[key / 64] |= 1ull << (key % 64);
+        required.push_back(key);
+    }
+
+private:
+    Vector<uint64_t> needed_;  // the same as bits
 };
 
 class Tableau {
@@ -89,6 +100,7 @@ private:
     struct Branch {
         explicit Branch(Memory &m) : todo(m), forks(m), facts(m) {}
         Literals todo, forks;
+        size_t next_fork = 0;  // those before it are done
         Facts facts;
     };
     enum class Outcome : uint8_t { done, dead, fork };

@@ -247,6 +247,15 @@ TEST_CASE("found by comparing with another validator on random schemas") {
     CHECK(!d(R"("a")"));
 }
 
+TEST_CASE("a key that is required twice counts once") {
+    Schema s(R"({"const":{"a":1},"required":["a"],"maxProperties":1})");
+    CHECK(s(R"({"a":1})"));
+    CHECK(!s("{}"));
+    Schema e(R"({"allOf":[{"enum":[{"a":1},{"a":2,"b":3}]},{"required":["a"]}],"maxProperties":1})");
+    CHECK(e(R"({"a":1})"));
+    CHECK(!e(R"({"a":2,"b":3})"));
+}
+
 TEST_CASE("references, recursion") {
     Schema t(
         R"({"$ref":"#/$defs/node","$defs":{"node":{"type":"object","properties":{"next":{"anyOf":[{"$ref":"#/$defs/node"},{"type":"null"}]}},
@@ -365,6 +374,35 @@ TEST_CASE("keyword by keyword") {
     MESSAGE(enforced << " enforced, refused:" << unsupported);
     CHECK(enforced >= 64);
     CHECK(too_narrow <= 1);
+}
+
+// A large schema compiles or is over a limit, and does so in memory of its size's order: branches hold copies of what is still
+// to be done, and are charged for them.
+TEST_CASE("large schemas cost no more than their fuel") {
+    auto list = [](int n, auto item) {
+        std::string s;
+        for (int i = 0; i < n; ++i) s += (i ? "," : "") + item(std::to_string(i));
+        return s;
+    };
+    using S = const std::string &;
+    for (int n : {300, 4000, 20000})
+        for (const std::string &s : {
+                 "{\"oneOf\":[" + list(n, [](S i) { return R"({"type":"string","minLength":)" + i + "}"; }) + "]}",
+                 "{\"anyOf\":[" + list(n, [](S i) { return R"({"required":["k)" + i + "\"]}"; }) + "]}",
+                 "{\"dependentRequired\":{" + list(n, [](S i) { return "\"k" + i + "\":[\"r" + i + "\"]"; }) + "}}",
+                 "{\"required\":[" + list(n, [](S i) { return "\"k" + i + "\""; }) + "],\"type\":\"object\"}",
+                 "{\"enum\":[" + list(n, [](S i) { return "[" + i + "]"; }) + "]}",
+                 "{\"patternProperties\":{" + list(n, [](S i) { return "\"^k" + i + "\":{}"; }) + "}}",
+             }) {
+            Memory m;
+            try {
+                Constraint::from_json_schema(m, s, {}, Limits{});
+            } catch (const Error &e) {
+                CHECK(e.code() == Code::limit);
+            }
+            CHECK_MESSAGE(m.peak() < (96u << 20), s.substr(0, 60), " n ", n, " took ", m.peak(), " bytes");
+            CHECK(m.used() == 0);
+        }
 }
 
 TEST_CASE("test suite") {
