@@ -25,6 +25,7 @@ engine::ModelOptions read_options(const inlay_model_params *params, inlay_model_
     o.layer_end = static_cast<int32_t>(p.layer_end);
     o.pre_tokenizer = text_arg(p.pre_tokenizer.data, static_cast<size_t>(p.pre_tokenizer.size), "pre_tokenizer");
     if (!o.pre_tokenizer.empty()) fail(Code::unsupported, "pre_tokenizer ", quoted{o.pre_tokenizer}, ": this version takes the file's own; give none");
+    o.pack = text_arg(p.pack.data, static_cast<size_t>(p.pack.size), "pack");
     o.progress = {p.progress_user, p.progress};
     return o;
 }

@@ -23,6 +23,7 @@ void Common::declare(Args &a, bool needs_model) {
         a.text("--model", &model, "a .gguf file, a Hugging Face folder, or a name that `inlay models` lists");
         a.alias("-m", "--model");
         a.text("--kv-type", &kv_type, "f16 (default), q8_0, f32, bf16");
+        a.text("--pack", &pack, "sidecar file of packed weights: made if it is not there, mapped if it is");
         a.integer("--ctx", &ctx, 0, 1 << 24, "tokens a sequence may hold (default: the model's)");
     }
     a.integer("--threads", &threads, 0, 1024, "threads; 0 = physical cores");
@@ -88,6 +89,7 @@ Handle<inlay_model> open_model(const Common &c, inlay_runtime *rt) {
         return interrupted();
     };
     p.progress_user = &bar;
+    p.pack = {c.pack.data(), c.pack.size()};
     inlay_model *m = nullptr;
     check([&](inlay_error *e) { return inlay_model_open(rt, path.data(), path.size(), &p, &m, e); });
     return Handle<inlay_model>(m);

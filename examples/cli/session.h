@@ -66,7 +66,7 @@ using Handle = std::unique_ptr<T, Free>;
 
 // -m -t --cpu --memory --ctx --kv-type -q --log --json
 struct Common {
-    std::string model, cpu = "auto", kv_type = "f16", log = "warn";
+    std::string model, cpu = "auto", kv_type = "f16", log = "warn", pack;
     int64_t threads = 0, memory = 0, ctx = 0;
     bool quiet = false, json = false;
 

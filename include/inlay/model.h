@@ -40,6 +40,12 @@ typedef struct inlay_model_params {
     inlay_progress_fn progress; /**< or NULL */
     void *progress_user;        /**< first argument of `progress` */
     inlay_string pre_tokenizer; /**< reserved: this version takes the file's own, and empty alone */
+    inlay_string pack;          /**< path of a sidecar file of packed weights, or empty: mapped where it is this model's and this
+                                     library's, made anew (beside itself, then renamed) where it is absent or stale. A damaged one, or a file
+                                     that is no pack, is INLAY_E_FORMAT and left alone. Opening then reads almost nothing and the pages are
+                                     shared between processes; cutting the file short while it is open raises SIGBUS in the host. With
+                                     INLAY_MODEL_VALIDATE all checksums are compared. INLAY_E_UNSUPPORTED for a model that was not opened by a
+                                     path of the system. */
 } inlay_model_params;
 
 /** What a model is. */

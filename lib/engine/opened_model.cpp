@@ -93,7 +93,10 @@ OpenedModel::OpenedModel(std::shared_ptr<Runtime> runtime, Owned<io::WeightsFile
     weights_.emplace(m, *file, arch, *config_, range);
     n_params_ = weights_->n_params();
     std::lock_guard lock(runtime_->executor_mutex());
-    weights_->load(*file, runtime_->executor(), o.progress, o.validate);
+    thread::Executor &executor = runtime_->executor();
+    if (!o.pack.empty() && weights_->load_pack(*file, runtime_->files(), o.pack, executor, o.progress, o.validate, runtime_->log())) return;
+    weights_->load(*file, executor, o.progress, o.validate);
+    if (!o.pack.empty()) weights_->write_pack(*file, o.pack, executor);
 }
 
 const model::Config &OpenedModel::config() const {

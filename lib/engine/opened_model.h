@@ -24,6 +24,7 @@ struct ModelOptions {
     bool validate = false;      // refuse NaN and infinity
     int32_t layer_begin = 0, layer_end = 0;  // 0 = to the last
     std::string_view pre_tokenizer;
+    std::string_view pack;  // sidecar file of packed weights; made where it is absent or stale
     model::LoadProgress progress;
 };
 

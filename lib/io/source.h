@@ -24,6 +24,8 @@ public:
     void read_at(uint64_t offset, std::span<std::byte> out) const;
     // All bytes, where they stand in memory anyway (a buffer, a mapping); else empty. Valid as long as the Source.
     virtual std::span<const std::byte> in_memory() const noexcept { return {}; }
+    // When the file was last written, as it was opened; 0 where nobody knows (memory, the host's functions).
+    virtual int64_t modified_ns() const noexcept { return 0; }
 
 protected:
     explicit Source(uint64_t size = 0) : size_(size) {}
@@ -67,6 +69,7 @@ public:
     // Regular files only: a directory, FIFO, device or socket is refused (INVALID_ARGUMENT) without waiting on it.
     // Statuses: NOT_FOUND, IO (with the system's reason), INVALID_ARGUMENT.
     Owned<Source> open(Memory &m, std::string_view path, OpenMode mode = OpenMode::read) const;
+    bool native() const noexcept { return !hooks_.open; }  // the operating system's files
     // Null where the name does not exist.
     Owned<Source> open_if_exists(Memory &m, std::string_view path, OpenMode mode = OpenMode::read) const;
     // As open(), for a `name` that a file told us to open (a shard of an index): one plain name inside `folder`. On the

@@ -7,10 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <climits>
 #include <cstring>
+#include <iterator>
 
 #include "base/checked.h"
+#include "io/file_writer.h"
 #include "io/source.h"
 
 namespace inlay::io {
@@ -45,7 +48,14 @@ const char *reason(int e) noexcept {
         case ESTALE:
             return "the file handle is stale";
         case EOVERFLOW:
+        case EFBIG:
             return "the file is too large";
+        case ENOSPC:
+            return "no space left";
+        case EDQUOT:
+            return "the disk quota is used up";
+        case EROFS:
+            return "the file system is read-only";
         default:
             return nullptr;
     }
@@ -100,10 +110,12 @@ Descriptor open_at(int dir, const char *name, int extra_flags, std::string_view 
     return owner;
 }
 
-uint64_t file_size(int fd, std::string_view path) {
+uint64_t file_size(int fd, std::string_view path, int64_t *modified_ns = nullptr) {
     struct stat st;
     if (::fstat(fd, &st) != 0) fail_errno(errno, "cannot examine", path);
     check_regular(st.st_mode, path);
+    // raw: 2^63 ns are 292 years; a stranger's clock beyond that gives some other number, and that is all it must be
+    if (modified_ns) *modified_ns = static_cast<int64_t>(static_cast<uint64_t>(st.st_mtim.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(st.st_mtim.tv_nsec));
     return Checked(st.st_size).value();
 }
 
@@ -124,17 +136,19 @@ size_t pread_some(int fd, uint64_t offset, std::span<std::byte> out) {
 
 class FileSource final : public Source {
 public:
-    FileSource(Descriptor fd, std::string_view path) : fd_(std::move(fd)) { set_size(file_size(fd_.get(), path)); }
+    FileSource(Descriptor fd, std::string_view path) : fd_(std::move(fd)) { set_size(file_size(fd_.get(), path, &modified_ns_)); }
+    int64_t modified_ns() const noexcept override { return modified_ns_; }
 
 private:
     size_t read_some(uint64_t offset, std::span<std::byte> out) const override { return pread_some(fd_.get(), offset, out); }
     Descriptor fd_;
+    int64_t modified_ns_ = 0;
 };
 
 class MappedSource final : public Source {
 public:
     MappedSource(Descriptor fd, std::string_view path) {
-        size_t n = Checked(file_size(fd.get(), path)).size();
+        size_t n = Checked(file_size(fd.get(), path, &modified_ns_)).size();
         if (n) {
             void *p = ::mmap(nullptr, n, PROT_READ, MAP_PRIVATE, fd.get(), 0);
             if (p == MAP_FAILED) fail_errno(errno, "cannot map", path);
@@ -146,6 +160,7 @@ public:
         if (data_) ::munmap(data_, static_cast<size_t>(size()));
     }
     std::span<const std::byte> in_memory() const noexcept override { return {data_, static_cast<size_t>(size())}; }
+    int64_t modified_ns() const noexcept override { return modified_ns_; }
 
 private:
     size_t read_some(uint64_t offset, std::span<std::byte> out) const override {
@@ -154,6 +169,7 @@ private:
         return out.size();
     }
     std::byte *data_ = nullptr;
+    int64_t modified_ns_ = 0;
 };
 
 class RangeSource final : public Source {
@@ -232,6 +248,42 @@ bool FileSystem::is_folder(Memory &m, std::string_view path) const {
     struct stat st;
     String p = system_path(m, path);
     return ::stat(p.c_str(), &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+FileWriter::FileWriter(Memory &m, std::string_view path) : path_(system_path(m, path)), temporary_(path_) {
+    char digits[24];
+    auto end = std::to_chars(digits, std::end(digits), static_cast<long>(::getpid())).ptr;
+    temporary_.append(".tmp-").append(digits, end);
+    if (temporary_.size() >= PATH_MAX) fail(Code::invalid_argument, "the path has ", path.size(), " bytes, too many for a file beside it");
+    // A file of that name is what a process of our number left when it was killed.
+    (void)::unlink(temporary_.c_str());
+    do fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    while (fd_ < 0 && errno == EINTR);
+    if (fd_ < 0) fail_errno(errno, "cannot write", temporary_);
+}
+
+FileWriter::~FileWriter() {
+    if (fd_ < 0) return;
+    ::close(fd_);
+    (void)::unlink(temporary_.c_str());
+}
+
+void FileWriter::write_at(uint64_t offset, std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+        size_t n = bytes.size() < (1u << 30) ? bytes.size() : size_t{1} << 30;
+        ssize_t put = ::pwrite(fd_, bytes.data(), n, Checked(offset).to<off_t>("file offset"));
+        if (put < 0 && errno == EINTR) continue;
+        if (put <= 0) fail_errno(put < 0 ? errno : ENOSPC, "cannot write", temporary_);
+        bytes = bytes.subspan(static_cast<size_t>(put));
+        offset = (Checked(offset) + Checked(put)).value();
+    }
+}
+
+void FileWriter::commit(uint64_t size) {
+    if (::ftruncate(fd_, Checked(size).to<off_t>("file size")) != 0 || ::fsync(fd_) != 0) fail_errno(errno, "cannot write", temporary_);
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_errno(errno, "cannot rename to", path_);
+    ::close(fd_);
+    fd_ = -1;
 }
 
 }  // namespace inlay::io

@@ -3,11 +3,10 @@
 // share a panel. Every worker has one staging buffer. Progress is told, and cancel asked, between groups of tasks.
 #include <algorithm>
 #include <cmath>
-#include <mutex>
-#include <optional>
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "model/first_error.h"
 #include "model/weights.h"
 #include "thread/fp_env.h"
 
@@ -28,26 +27,6 @@ namespace {
 // Long enough for a call of the system, short enough that what was read is still in the L2 when it is packed.
 constexpr uint64_t kTaskBytes = 256u << 10;
 constexpr uint64_t kGroupBytes = 32u << 20;  // between two progress calls: some 10 ms
-
-// What a task threw, kept for the loading thread.
-class FirstError {
-public:
-    void set(Code code, const Message &m) noexcept {
-        std::lock_guard lock(mutex_);
-        if (!error_) error_.emplace(code, m);
-    }
-    void set(const Error &e) noexcept {
-        std::lock_guard lock(mutex_);
-        if (!error_) error_.emplace(e);
-    }
-    void rethrow() {
-        if (error_) throw Error(*error_);
-    }
-
-private:
-    std::mutex mutex_;
-    std::optional<Error> error_;
-};
 
 void not_finite(const io::TensorInfo &t) { fail(Code::format, "numeric: tensor ", quoted{t.name}, " holds NaN or infinity"); }
 
@@ -177,13 +156,7 @@ void Weights::load(const io::WeightsFile &file, thread::Executor &executor, cons
         for (; end < tasks.size() && group < kGroupBytes; ++end) group += tasks[end].bytes;
         thread::parallel_for(executor, static_cast<int64_t>(end - at), [&](int64_t i, int worker) {
             Buffer &b = staging[static_cast<size_t>(worker)];
-            try {
-                pack(file, tasks[at + static_cast<size_t>(i)], {b.data(), b.size()});
-            } catch (const Error &e) {
-                error.set(e);
-            } catch (...) {
-                error.set(Code::out_of_memory, Message() << "out of memory while loading");
-            }
+            error.catching([&] { pack(file, tasks[at + static_cast<size_t>(i)], {b.data(), b.size()}); });
         });
         error.rethrow();
         at = end;

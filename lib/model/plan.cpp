@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "model/weights.h"
 #include "tensor/activations.h"
 
@@ -364,6 +365,8 @@ Weights::Weights(Memory &m, const io::WeightsFile &file, const Architecture &arc
     if (range_.end == 0) range_.end = config.n_layers;
     if (range_.begin < 0 || range_.begin >= range_.end || range_.end > config.n_layers)
         fail(Code::invalid_argument, "layers ", range_.begin, " to ", range_.end, " are no range of the model's ", config.n_layers);
+    const Fingerprint id = fingerprint(file, config);
+    config_id_ = mix64(id.lo, id.hi);
     WeightsPlanner(*this, file, arch, config).plan();
 }
 

@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 
+#include "io/pack_file.h"
 #include "io/weights_file.h"
 #include "model/architecture.h"
 #include "model/config.h"
@@ -84,6 +86,14 @@ public:
     void load(const io::WeightsFile &file, thread::Executor &executor, const LoadProgress &progress = {}, bool validate = false);
     bool loaded() const noexcept { return loaded_; }
 
+    // The sidecar file instead of load() (docs/io.md): maps the pack at `path` and uses it where it is this file's, made by
+    // these rules; false, and nothing changed, where there is none or a stale one. FORMAT for one that is damaged. With `validate`
+    // every checksum is compared and every weight looked at; else they are believed but for the small tensors'.
+    bool load_pack(const io::WeightsFile &file, const io::FileSystem &files, std::string_view path, thread::Executor &executor,
+                   const LoadProgress &progress, bool validate, const Log &log);
+    // Writes what was loaded. UNSUPPORTED when the model did not come from files by name: nothing could tell that it changed.
+    void write_pack(const io::WeightsFile &file, std::string_view path, thread::Executor &executor) const;
+
     const tensor::PackedMatrix &matrix(int32_t i) const noexcept { return matrices_[static_cast<size_t>(i)]; }
     const float *f32(const F32 &r) const noexcept { return r ? small_.as<float>() + r.offset : nullptr; }
     const LayerWeights &layer(int32_t i) const noexcept { return layers_[static_cast<size_t>(i - range_.begin)]; }
@@ -121,11 +131,16 @@ private:
     };
     struct Task;
 
+    io::PackKey pack_key(const io::WeightsFile &file) const;
+    Vector<io::PackSection> pack_sections() const;
+    void check_all_finite(thread::Executor &executor) const;
     void load_small(const io::WeightsFile &file);
     void pack(const io::WeightsFile &file, const Task &task, std::span<std::byte> staging);
 
     Memory *memory_;
     LayerRange range_;
+    uint64_t config_id_ = 0;   // of the directory and the hyper-parameters
+    Owned<io::Source> pack_;   // what views of matrices_ lie in
     Vector<MatrixSpec> specs_;
     Vector<RowSource> sources_;  // by matrix, then dst_row
     Vector<SmallSource> small_sources_;

@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "base/half.h"
+#include "base/hash.h"
 #include "tensor/block_codes.h"
 #include "tensor/huge_pages.h"
 
@@ -84,9 +85,28 @@ PackedMatrix make_packed(Memory &m, DType t, int64_t rows, int64_t cols) {
     w.panel_bytes_ = static_cast<int64_t>(s.panel_bytes);
     const size_t align = s.bytes >= kHugePage ? kHugePage : 64;
     w.data_ = Buffer(m, s.bytes, align, MemTag::weights);
+    w.panels_ = w.data_.as<uint8_t>();
     advise_huge_pages(w.data_.data(), w.data_.size());
     if (rows % kPanelRows) std::memset(w.panel(w.n_panels() - 1), 0, s.panel_bytes);
     return w;
+}
+
+PackedMatrix packed_view(DType t, int64_t rows, int64_t cols, std::span<const std::byte> panels) {
+    Shape s = shape_of(t, rows, cols);
+    if (panels.size() != s.bytes || reinterpret_cast<uintptr_t>(panels.data()) % 64)
+        fail(Code::internal, "a view of ", panels.size(), " bytes for a matrix of ", s.bytes);
+    PackedMatrix w;
+    w.dtype_ = t;
+    w.rows_ = rows;
+    w.cols_ = cols;
+    w.panel_bytes_ = static_cast<int64_t>(s.panel_bytes);
+    w.panels_ = reinterpret_cast<const uint8_t *>(panels.data());
+    return w;
+}
+
+uint64_t panel_layout_id(DType t) noexcept {
+    const PanelLayout *l = panel_layout(t);
+    return l ? hash_bytes(l, sizeof *l, static_cast<uint64_t>(t)) : 0;
 }
 
 void pack_rows(PackedMatrix &w, int64_t row0, int64_t n, const void *file_rows) {

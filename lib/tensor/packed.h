@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "base/dtype.h"
 #include "base/memory.h"
@@ -28,21 +29,29 @@ public:
     int64_t cols() const noexcept { return cols_; }
     int64_t n_panels() const noexcept { return (rows_ + kernels::kPanelRows - 1) / kernels::kPanelRows; }
     int64_t panel_bytes() const noexcept { return panel_bytes_; }
-    uint64_t bytes() const noexcept { return data_.size(); }
-    const uint8_t *panel(int64_t p) const noexcept { return data_.as<uint8_t>() + p * panel_bytes_; }
-    uint8_t *panel(int64_t p) noexcept { return data_.as<uint8_t>() + p * panel_bytes_; }
-    explicit operator bool() const noexcept { return static_cast<bool>(data_); }
+    uint64_t bytes() const noexcept { return static_cast<uint64_t>(n_panels() * panel_bytes_); }
+    const uint8_t *panel(int64_t p) const noexcept { return panels_ + p * panel_bytes_; }
+    uint8_t *panel(int64_t p) noexcept { return data_.as<uint8_t>() + p * panel_bytes_; }  // never of a view
+    explicit operator bool() const noexcept { return panels_ != nullptr; }
 
 private:
     friend PackedMatrix make_packed(Memory &, DType, int64_t, int64_t);
+    friend PackedMatrix packed_view(DType, int64_t, int64_t, std::span<const std::byte>);
     DType dtype_ = DType::f32;
     int64_t rows_ = 0, cols_ = 0, panel_bytes_ = 0;
-    Buffer data_;
+    const uint8_t *panels_ = nullptr;
+    Buffer data_;  // empty in a view
 };
 
 // Room for the matrix: 64-byte aligned; 2 MiB aligned and with huge pages asked for when large. Rows are undefined
 // until packed; lanes past `rows` are zero. Same errors as packed_bytes().
 PackedMatrix make_packed(Memory &m, DType t, int64_t rows, int64_t cols);
+
+// Panels that lie elsewhere (a pack file), of packed_bytes() bytes, 64-byte aligned, which must outlive the matrix. INTERNAL for another size.
+PackedMatrix packed_view(DType t, int64_t rows, int64_t cols, std::span<const std::byte> panels);
+
+// A number that changes when the layout of the type's panels does.
+uint64_t panel_layout_id(DType t) noexcept;
 
 // Puts rows [row0, row0 + n) in place from the file's form (any alignment, file_row_bytes() apart). Any row0: several
 // matrices of one type become one by packing them one below the other. Two threads may pack at once when their rows

@@ -459,12 +459,50 @@ static void test_allocation_failures(const char *path) {
     printf("%ld allocations failed in turn\n", total);
 }
 
+/* A sidecar pack: written by the first opening, used by the second, the same answers. */
+static void test_pack(const char *path) {
+    char pack[1024];
+    int32_t ids[3][12];
+    int n[3];
+    inlay_error err;
+    CHECK(snprintf(pack, sizeof pack, "%s.api-test.pack", path) < (int)sizeof pack);
+    remove(pack);
+    for (int i = 0; i < 3; ++i) { /* without, writing, mapped */
+        inlay_runtime *rt;
+        inlay_model *model = NULL;
+        inlay_engine *engine = NULL;
+        inlay_model_params mp;
+        inlay_engine_params ep;
+        CHECK(inlay_runtime_create(NULL, &rt, &err) == INLAY_OK);
+        inlay_model_params_init(&mp, sizeof mp);
+        if (i > 0) {
+            mp.pack.data = pack;
+            mp.pack.size = strlen(pack);
+        }
+        CHECK(inlay_model_open(rt, path, strlen(path), &mp, &model, &err) == INLAY_OK);
+        inlay_engine_params_init(&ep, sizeof ep);
+        ep.n_ctx = 64;
+        CHECK(inlay_engine_create(model, &ep, &engine, &err) == INLAY_OK);
+        CHECK(generate(engine, 1, 0, ids[i], &n[i], &err) == INLAY_DONE);
+        CHECK(n[i] == n[0] && memcmp(ids[i], ids[0], sizeof(int32_t) * (size_t)n[0]) == 0);
+        mp.pack.data = path; /* a model is no pack, and stays what it is */
+        mp.pack.size = strlen(path);
+        inlay_model *other = NULL;
+        CHECK(inlay_model_open(rt, path, strlen(path), &mp, &other, &err) == INLAY_E_FORMAT);
+        inlay_engine_free(engine);
+        inlay_model_free(model);
+        inlay_runtime_free(rt);
+    }
+    CHECK(remove(pack) == 0);
+}
+
 int main(int argc, char **argv) {
     if (argc != 2) return 2;
     test_arguments(argv[1]);
     test_roundtrip(argv[1]);
     test_requests(argv[1]);
     test_messages(argv[1]);
+    test_pack(argv[1]);
     test_allocation_failures(argv[1]);
     printf("%d failures\n", failures);
     return failures != 0;

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 
-READERS = re.compile(r"lib/io/(gguf|gguf_value|safetensors|checkpoint|validate|weights_file|source|source_posix|source_reader)\.(cpp|h)$")
+READERS = re.compile(r"lib/io/(gguf|gguf_value|safetensors|checkpoint|validate|weights_file|source|source_posix|source_reader|pack_file)\.(cpp|h)$")
 OPERATOR = re.compile(r" ([+\-*]=?) (?=[\w(*&!~-])")
 CONSTANT = re.compile(r"^(\d[\d'a-fA-FxX]*[uUlL]*|k[A-Z]\w*|[a-z_]*_bytes_constant|sizeof\b.*|'.'|max_\w+|window_bytes)$")
 
