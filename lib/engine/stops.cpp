@@ -1,40 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/stops.h"
 
-#include <algorithm>
-
 namespace inlay::engine {
 
+namespace {
+text::StopStrings automaton(Memory &m, const Vector<String> &stops) {
+    Vector<std::string_view> views(stops.begin(), stops.end(), Alloc<std::string_view>(m));
+    return {m, views, Limits{}};
+}
+}  // namespace
+
 StopFilter::StopFilter(Memory &m, const Vector<String> &stops, bool keep)
-    : stops_(stops, Alloc<String>(m, MemTag::text)), pending_(Alloc<char>(m, MemTag::text)), keep_(keep) {
+    : stops_(stops, Alloc<String>(m, MemTag::text)), strings_(automaton(m, stops)), pending_(Alloc<char>(m, MemTag::text)), keep_(keep) {
     pending_.reserve(256);
 }
 
 bool StopFilter::scan(String &out) {
-    size_t first = String::npos, end = 0, held = 0;
-    for (const String &s : stops_) {
-        size_t at = pending_.find(s);
-        if (at < first) first = at, end = at + s.size();
-        // The longest end of the text that begins this stop string.
-        for (size_t n = std::min(s.size() - 1, pending_.size()); n > held; --n)
-            if (pending_.compare(pending_.size() - n, n, s, 0, n) == 0) {
-                held = n;
-                break;
-            }
-    }
-    if (first != String::npos) {
-        out.append(pending_, 0, keep_ ? end : first);
-        pending_.clear();
-        return true;
-    }
-    out.append(pending_, 0, pending_.size() - held);
-    pending_.erase(0, pending_.size() - held);
-    return false;
+    const bool found = strings_.push(state_, pending_, out);
+    pending_.clear();
+    if (found && keep_) out.append(stops_[static_cast<size_t>(state_.matched)]);
+    return found;
 }
 
-void StopFilter::flush(String &out) {
-    out.append(pending_);
-    pending_.clear();
-}
+void StopFilter::flush(String &out) { strings_.finish(state_, out); }
 
 }  // namespace inlay::engine

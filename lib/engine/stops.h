@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stop strings over a growing text: what may still become a stop string is held back, everything else goes out at once.
+// Stop strings over one answer's growing text: what may still become a stop string is held back, everything else goes out
+// at once. Whichever way the text is cut into tokens, the stop string that ends first counts.
 #pragma once
 
-#include <span>
-#include <string_view>
-
 #include "base/containers.h"
+#include "text/stop_strings.h"
 
 namespace inlay::engine {
 
 class StopFilter {
 public:
+    // `stops`: checked already.
     StopFilter(Memory &m, const Vector<String> &stops, bool keep);
 
     // Where a token's text is appended before scan().
@@ -22,6 +22,8 @@ public:
 
 private:
     Vector<String> stops_;
+    text::StopStrings strings_;
+    text::StopStrings::State state_;
     String pending_;
     bool keep_;
 };
