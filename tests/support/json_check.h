@@ -199,7 +199,12 @@ private:
         return true;
     }
     static bool is_type(const Json &v, std::string_view t) {
-        if (t == "integer") return v.is_number() && v.number() == std::floor(v.number());
+        if (t == "integer") {  // by its digits: a double of 17 digits has forgotten its fraction
+            if (!v.is_number()) return false;
+            const std::string_view text = v.number_text();
+            if (text.find_first_of("eE") != text.npos) return v.number() == std::floor(v.number());
+            return text.find('.') == text.npos || text.find_first_not_of('0', text.find('.') + 1) == text.npos;
+        }
         return t == (v.is_null()     ? "null"
                      : v.is_bool()   ? "boolean"
                      : v.is_number() ? "number"
