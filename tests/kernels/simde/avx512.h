@@ -42,6 +42,11 @@ INLAY_HERE __m256i lanes(unsigned k) {
 }
 
 INLAY_HERE simde__m512 cvtepi32_ps(simde__m512i v) { return join(_mm256_cvtepi32_ps(half<0>(v)), _mm256_cvtepi32_ps(half<1>(v))); }
+INLAY_HERE simde__m512d cvtps_pd(__m256 v) {
+    simde__m512d_private r;
+    r.m256d[0] = _mm256_cvtps_pd(_mm256_castps256_ps128(v)), r.m256d[1] = _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1));
+    return simde__m512d_from_private(r);
+}
 INLAY_HERE simde__m512i cvtps_epi32(simde__m512 v) { return join(_mm256_cvtps_epi32(half<0>(v)), _mm256_cvtps_epi32(half<1>(v))); }
 INLAY_HERE simde__m512i cvtepi8_epi32(__m128i v) { return join(_mm256_cvtepi8_epi32(v), _mm256_cvtepi8_epi32(upper8(v))); }
 INLAY_HERE simde__m512i cvtepu8_epi32(__m128i v) { return join(_mm256_cvtepu8_epi32(v), _mm256_cvtepu8_epi32(upper8(v))); }
@@ -75,6 +80,7 @@ INLAY_HERE void mask_storeu_ps(void *p, unsigned k, simde__m512 v) {
 #undef _mm512_madd_epi16  // SIMDe 0.7.4 gives the name to its masked form
 #define _mm512_madd_epi16(a, b) simde_mm512_madd_epi16(a, b)
 #define _mm512_cvtepi32_ps(v) inlay_simde::cvtepi32_ps(v)
+#define _mm512_cvtps_pd(v) inlay_simde::cvtps_pd(v)
 #define _mm512_cvtps_epi32(v) inlay_simde::cvtps_epi32(v)
 #define _mm512_cvtepi8_epi32(v) inlay_simde::cvtepi8_epi32(v)
 #define _mm512_cvtepu8_epi32(v) inlay_simde::cvtepu8_epi32(v)
