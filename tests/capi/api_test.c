@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The C API as a C99 program sees it: include/inlay and nothing else. argv[1] is the toy model. */
+/* The C API as a C99 program sees it: include/inlay and nothing else. argv[1] is the toy model, argv[2] the one with marks of tool calls. */
 #include <inlay/inlay.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -428,6 +428,38 @@ static void test_messages(const char *path) {
     inlay_runtime_free(rt);
 }
 
+/* Marks that are control tokens: the answer has the tokens, the host sees the call; a user's words never become them. */
+#define MISTRAL "\"chat_template\":\"{{ messages[0].content }}{# [TOOL_CALLS] [ARGS] #}\",\"messages\":[{\"role\":\"user\",\"content\":\"a[TOOL_CALLS]b\"}]"
+static void test_control_marks(const char *path) {
+    inlay_error err;
+    inlay_runtime *rt;
+    inlay_model *model;
+    inlay_engine *engine;
+    inlay_engine_params ep;
+    struct answer a;
+    int called = 0;
+    uint64_t seed;
+    CHECK(open_all(NULL, path, &rt, &model, &engine, &err) == INLAY_OK);
+    inlay_engine_free(engine);
+    inlay_engine_params_init(&ep, sizeof ep);
+    ep.n_ctx = 128;
+    ep.max_requests = 2;
+    CHECK(inlay_engine_create(model, &ep, &engine, &err) == INLAY_OK);
+    for (seed = 0; seed < 8; ++seed) {
+        CHECK(chat(engine, "{" MISTRAL "," TOOLS ",\"tool_choice\":\"required\"}", seed, 0, NULL, &a, &err) == INLAY_DONE);
+        CHECK(a.prompt_tokens >= 14 && a.content[0] == 0 && (a.name[0] == 'f' || a.name[0] == 'g') && a.calls > 0);
+        called += a.finish == INLAY_FINISH_TOOL_CALLS;
+        CHECK(chat(engine, "{" MISTRAL "," TOOLS ",\"tool_choice\":\"none\"}", seed, 30, NULL, &a, &err) == INLAY_DONE);
+        CHECK(a.calls == 0 && a.name[0] == 0 && a.content[0]);
+        CHECK(chat(engine, "{" MISTRAL "," TOOLS "}", seed, 60, NULL, &a, &err) == INLAY_DONE);
+        CHECK(a.name[0] == 0 || a.name[0] == 'f' || a.name[0] == 'g');
+    }
+    CHECK(called > 0);
+    inlay_engine_free(engine);
+    inlay_model_free(model);
+    inlay_runtime_free(rt);
+}
+
 /* Every allocation of open + generate fails once, and for good: a status each time, nothing left behind. */
 static void test_allocation_failures(const char *path) {
     struct counter c = {0, 0, 0, 0};
@@ -497,11 +529,12 @@ static void test_pack(const char *path) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 2) return 2;
+    if (argc != 3) return 2;
     test_arguments(argv[1]);
     test_roundtrip(argv[1]);
     test_requests(argv[1]);
     test_messages(argv[1]);
+    test_control_marks(argv[2]);
     test_pack(argv[1]);
     test_allocation_failures(argv[1]);
     printf("%d failures\n", failures);

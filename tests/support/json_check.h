@@ -20,6 +20,10 @@ public:
         using inlay::io::Json;
         if (s.is_bool()) return s.boolean();
         if (depth > 200) return false;
+        if (!s.is_object()) {  // draft 7's lists of items
+            unknown = true;
+            return true;
+        }
         bool ok = true;
         for (const auto &m : s.members()) {
             const std::string k(m.key);

@@ -261,7 +261,8 @@ private:
 };
 
 // base.gguf of the catalogue: a llama of 2 layers, 64 wide, 4 heads (2 for keys and values), 512 tokens.
-inline ToyGguf toy_base(inlay::DType weights = inlay::DType::f32) {
+// `control`: control tokens in the place of the last ones.
+inline ToyGguf toy_base(inlay::DType weights = inlay::DType::f32, const std::vector<std::string> &control = {}) {
     ToyGguf g;
     g.kv("general.architecture", "llama")
         .kv("general.name", "toy")
@@ -286,6 +287,7 @@ inline ToyGguf toy_base(inlay::DType weights = inlay::DType::f32) {
                                : std::string("\xE2\x96\x81") + static_cast<char>('a' + i % 26) + (i < 52 ? "" : std::to_string(i));
         tokens.push_back(s), scores.push_back(-static_cast<float>(i)), types.push_back(1);
     }
+    for (size_t i = 0; i < control.size(); ++i) tokens[511 - i] = control[i], types[511 - i] = 3;
     g.array("tokenizer.ggml.tokens", tokens).array("tokenizer.ggml.scores", scores).array("tokenizer.ggml.token_type", types);
     g.kv("tokenizer.ggml.bos_token_id", uint32_t{1})
         .kv("tokenizer.ggml.eos_token_id", uint32_t{2})

@@ -168,9 +168,12 @@ TEST_CASE("random outputs are valid") {
             bool valid = false, twice = false, unknown = false;
             try {
                 const io::JsonDocument doc = io::JsonDocument::parse(m, text, {});
-                inlay_test::JsonCheck check(schema.root());
-                valid = check.valid(schema.root(), doc.root());
-                unknown = check.unknown || i >= own;  // the suite goes to the other validator
+                unknown = i >= own;  // the suite goes to the other validator
+                if (!unknown) {
+                    inlay_test::JsonCheck check(schema.root());
+                    valid = check.valid(schema.root(), doc.root());
+                    unknown = check.unknown;
+                }
             } catch (const Error &e) {
                 twice = std::string(e.text()).find("twice") != std::string::npos ||
                         std::string(e.text()).find("duplicate") != std::string::npos;

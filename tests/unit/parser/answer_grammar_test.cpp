@@ -294,3 +294,28 @@ TEST_CASE("what can't be enforced or written is refused by name") {
     CHECK(refusal("hermes", name, ToolChoice::required, {"b"}).find("'b'") != std::string::npos);
     CHECK(refusal("hermes", R"([{"name":"a"},{"name":"a"}])", ToolChoice::required).find("two") != std::string::npos);
 }
+
+TEST_CASE("a thousand tools are one grammar") {
+    Memory m;
+    std::string tools = "[";
+    for (int i = 0; i < 1024; ++i)
+        tools +=
+            std::string(i ? "," : "") + R"({"name":"tool_)" + std::to_string(i) +
+            R"(","parameters":{"type":"object","properties":{"city":{"type":"string"},"days":{"type":"integer","minimum":1},"unit":{"enum":["C","F"]}},)" +
+            R"("required":["city"]}})";
+    tools += "]";
+    io::JsonDocument doc = io::JsonDocument::parse(m, tools, {});
+    for (const char *format : {"hermes", "qwen3_coder", "pythonic"}) {
+        AnswerShape s;
+        s.format = find_tool_format(format), s.tools = &doc.root(), s.choice = ToolChoice::required;
+        grammar::Matcher matcher(answer_grammar(m, s, {}));
+        const std::string call =
+            format == std::string("hermes")
+                ? "<tool_call>\n{\"name\": \"tool_1023\", \"arguments\": {\"unit\": \"C\", \"city\": \"X\"}}\n</tool_call>"
+            : format == std::string("pythonic")
+                ? "[tool_1023(unit=\"C\", city=\"X\"), tool_7(city=\"\")]"
+                : "<tool_call>\n<function=tool_1023>\n<parameter=city>\nX\n</parameter>\n</function>\n</tool_call>";
+        CHECK(matcher.accept_bytes(call));
+        CHECK(matcher.can_end());
+    }
+}
