@@ -15,6 +15,13 @@ struct inlay_score {
     std::shared_ptr<engine::Score> impl;
 };
 
+struct inlay_prefix {
+    static constexpr uint32_t kTag = 0x50524631;
+    uint32_t tag;
+    std::shared_ptr<engine::Runtime> owner;
+    std::shared_ptr<engine::Prefix> impl;
+};
+
 static_assert(INLAY_POOLING_NONE == static_cast<int>(engine::Pooling::none) && INLAY_POOLING_LAST == static_cast<int>(engine::Pooling::last));
 
 namespace {
@@ -138,7 +145,24 @@ extern "C" inlay_status inlay_engine_get_stats(const inlay_engine *engine, inlay
         o.n_swap_blocks_free = s.n_swap_blocks_free;
         o.swapped_out = s.swapped_out;
         o.swapped_in = s.swapped_in;
+        o.n_blocks_pinned = s.n_blocks_pinned;
         copy_out(o, out_stats, "out_stats");
+        return INLAY_OK;
+    });
+}
+
+extern "C" inlay_status inlay_engine_get_times(const inlay_engine *engine, inlay_engine_times *out_times, inlay_error *err) {
+    return guard(err, [&] {
+        static_assert(INLAY_TIME_BUCKETS == engine::kTimeBuckets);
+        engine::Times t;
+        need_handle(engine, "engine").impl->times(t);
+        inlay_engine_times o{};
+        std::copy(t.step.begin(), t.step.end(), o.step);
+        std::copy(t.batch.begin(), t.batch.end(), o.batch);
+        std::copy(t.queue.begin(), t.queue.end(), o.queue);
+        std::copy(t.first_token.begin(), t.first_token.end(), o.first_token);
+        std::copy(t.token.begin(), t.token.end(), o.token);
+        copy_out(o, out_times, "out_times");
         return INLAY_OK;
     });
 }
@@ -206,3 +230,26 @@ extern "C" inlay_status inlay_score_read(inlay_score *score, inlay_score_row *ou
 }
 
 extern "C" void inlay_score_free(inlay_score *score) { free_handle(score); }
+
+extern "C" inlay_status inlay_prefix_create(inlay_engine *engine, const int32_t *ids, size_t n_ids, uint64_t cache_salt, inlay_prefix **out_prefix,
+                                            inlay_error *err) {
+    return guard(err, [&] {
+        inlay_engine &h = need_handle(engine, "engine");
+        need_pointer(out_prefix, "out_prefix");
+        if (n_ids) need_pointer(ids, "ids");
+        auto impl = h.impl->pin({ids, n_ids}, cache_salt);
+        *out_prefix = new_handle<inlay_prefix>(h.owner, std::move(impl));
+        return INLAY_OK;
+    });
+}
+
+extern "C" inlay_status inlay_prefix_get_tokens(const inlay_prefix *prefix, uint32_t *out_n_tokens, uint32_t *out_n_held, inlay_error *err) {
+    return guard(err, [&] {
+        const engine::Prefix &p = *need_handle(prefix, "prefix").impl;
+        if (out_n_tokens) *out_n_tokens = static_cast<uint32_t>(p.n_tokens());
+        if (out_n_held) *out_n_held = static_cast<uint32_t>(p.n_held());
+        return INLAY_OK;
+    });
+}
+
+extern "C" void inlay_prefix_free(inlay_prefix *prefix) { free_handle(prefix); }

@@ -117,6 +117,33 @@ bool drain(Job &j) {
     }
 }
 
+// Where fraction q of the counts lies, in milliseconds; within a bucket as if evenly spread.
+double quantile_ms(const uint64_t *buckets, double q) {
+    auto begin = [](uint32_t b) { return b < 4 ? static_cast<double>(b) : static_cast<double>(uint64_t{4 + b % 4} << (b / 4 - 1)); };
+    double total = 0, seen = 0;
+    for (uint32_t b = 0; b < INLAY_TIME_BUCKETS; ++b) total += static_cast<double>(buckets[b]);
+    for (uint32_t b = 0; b < INLAY_TIME_BUCKETS; ++b) {
+        const double n = static_cast<double>(buckets[b]);
+        if (n > 0 && seen + n >= q * total) return (begin(b) + (begin(b + 1) - begin(b)) * (q * total - seen) / n) * 1e-3;
+        seen += n;
+    }
+    return 0;
+}
+
+std::string times_object(const inlay_engine *engine) {
+    inlay_engine_times t{};
+    t.struct_size = sizeof t;
+    check([&](inlay_error *e) { return inlay_engine_get_times(engine, &t, e); });
+    Object o;
+    auto put = [&](const char *name, const uint64_t *b) { o.raw(name, Object().number("p50", quantile_ms(b, 0.5)).number("p99", quantile_ms(b, 0.99)).str()); };
+    put("step_ms", t.step);
+    put("batch_ms", t.batch);
+    put("queue_ms", t.queue);
+    put("ttft_ms", t.first_token);
+    put("token_ms", t.token);
+    return o.str();
+}
+
 std::string stats_object(const inlay_engine *engine) {
     inlay_engine_stats s{};
     s.struct_size = sizeof s;
@@ -130,6 +157,7 @@ std::string stats_object(const inlay_engine *engine) {
     o.number("forward_ms", static_cast<double>(s.forward_ns) * 1e-6).number("sample_ms", static_cast<double>(s.sample_ns) * 1e-6);
     o.integer("blocks", s.n_blocks).integer("blocks_free", s.n_blocks_free).integer("block_tokens", s.block_tokens);
     o.integer("swapped_out", n(s.swapped_out)).integer("swapped_in", n(s.swapped_in));
+    o.raw("times", times_object(engine));
     return Object().raw("stats", o.str()).str();
 }
 

@@ -77,7 +77,26 @@ typedef struct inlay_engine_stats {
     uint32_t n_swap_blocks_free; /**< of them, free now */
     uint64_t swapped_out;        /**< KV blocks of preempted requests that were put aside */
     uint64_t swapped_in;         /**< of them, taken back; the others were found in the prefix cache, or their request ended */
+    uint32_t n_blocks_pinned;    /**< KV blocks that pinned prefixes hold, now */
+    uint32_t reserved0;
 } inlay_engine_stats;
+
+/** Buckets of a count by time. */
+#define INLAY_TIME_BUCKETS 128
+
+/**
+ * How long things took, as counts that grow only. Bucket b < 4 counts times of b microseconds; bucket b from 4 on those of
+ * at least (4 + b % 4) << (b / 4 - 1) microseconds and less than the next one's: four buckets a factor of two, the last one is open.
+ */
+typedef struct inlay_engine_times {
+    uint32_t struct_size;                       /**< set by the caller */
+    uint32_t reserved0;
+    uint64_t step[INLAY_TIME_BUCKETS];          /**< calls of inlay_engine_step() that had work; in background mode slices of 2 ms */
+    uint64_t batch[INLAY_TIME_BUCKETS];         /**< batches: time in steps, pauses between them not counted */
+    uint64_t queue[INLAY_TIME_BUCKETS];         /**< requests, from submit to the first batch that they took part in */
+    uint64_t first_token[INLAY_TIME_BUCKETS];   /**< answers, from submit to the first token */
+    uint64_t token[INLAY_TIME_BUCKETS];         /**< tokens after the first, each from the one before it */
+} inlay_engine_times;
 
 /**
  * Set every field to its default.
@@ -183,6 +202,19 @@ INLAY_API inlay_status inlay_engine_get_wake_fd(inlay_engine *engine, int32_t *o
 INLAY_API inlay_status inlay_engine_get_stats(const inlay_engine *engine, inlay_engine_stats *out_stats, inlay_error *err);
 
 /**
+ * Read the counts by time.
+ *
+ * @param engine    The engine.
+ * @param out_times Receives them; its struct_size set by the caller.
+ * @param err       Detail on failure, or NULL.
+ * @return INLAY_OK; INLAY_E_INVALID_ARGUMENT.
+ * @owns    borrows.
+ * @threads any; takes no lock.
+ * @since   0.1
+ */
+INLAY_API inlay_status inlay_engine_get_times(const inlay_engine *engine, inlay_engine_times *out_times, inlay_error *err);
+
+/**
  * The timeline so far as Chrome trace JSON: who ran in which step, for how long.
  *
  * @param engine An engine made with INLAY_ENGINE_TRACE.
@@ -195,6 +227,53 @@ INLAY_API inlay_status inlay_engine_get_stats(const inlay_engine *engine, inlay_
  * @since   0.1
  */
 INLAY_API inlay_status inlay_engine_get_trace(const inlay_engine *engine, char *out, size_t *io_n, inlay_error *err);
+
+/** A pinned prefix. */
+typedef struct inlay_prefix inlay_prefix;
+
+/**
+ * Keep a prompt's beginning in the cache: its blocks are not dropped however long nobody asks for them. Nothing is computed:
+ * what the cache knows already stays, and the rest as soon as some request has computed it. Whole blocks only (block_tokens of
+ * inlay_engine_stats); requests find it under the same cache_salt.
+ *
+ * @param engine     An engine with a prefix cache.
+ * @param ids        Token ids of the beginning.
+ * @param n_ids      How many; at least a block's.
+ * @param cache_salt The requests' salt.
+ * @param out_prefix Receives the prefix.
+ * @param err        Detail on failure, or NULL.
+ * @return INLAY_OK; INLAY_E_LIMIT when a request of n_ctx tokens would not fit beside all that is pinned;
+ *         INLAY_E_INVALID_ARGUMENT for ids outside of the vocabulary or fewer than a block; INLAY_E_STATE without a prefix cache.
+ * @owns    ids: copies. out_prefix: gives, free with inlay_prefix_free(), before or after the engine.
+ * @threads any.
+ * @since   0.1
+ */
+INLAY_API inlay_status inlay_prefix_create(inlay_engine *engine, const int32_t *ids, size_t n_ids, uint64_t cache_salt, inlay_prefix **out_prefix,
+                                           inlay_error *err);
+
+/**
+ * How much of a prefix is there.
+ *
+ * @param prefix       The prefix.
+ * @param out_n_tokens Receives the tokens that it covers: whole blocks. May be NULL.
+ * @param out_n_held   Receives how many of them are computed and stay, as of the last step. May be NULL.
+ * @param err          Detail on failure, or NULL.
+ * @return INLAY_OK; INLAY_E_INVALID_ARGUMENT.
+ * @owns    borrows.
+ * @threads any.
+ * @since   0.1
+ */
+INLAY_API inlay_status inlay_prefix_get_tokens(const inlay_prefix *prefix, uint32_t *out_n_tokens, uint32_t *out_n_held, inlay_error *err);
+
+/**
+ * Unpin: the next step lets the blocks go, which then live as long as the cache has room.
+ *
+ * @param prefix The prefix, or NULL.
+ * @owns    takes prefix.
+ * @threads any.
+ * @since   0.1
+ */
+INLAY_API void inlay_prefix_free(inlay_prefix *prefix);
 
 /** How hidden states become one vector. */
 #define INLAY_POOLING_MODEL 0 /**< what the model's file says, else mean */

@@ -71,6 +71,7 @@ public:
     bool fork_pending = false;       // choice > 0, waits for choice 0's prompt
     kv::Table draft_table;           // the drafter's
     Vector<int32_t> draft_ids;       // what draft_table holds
+    uint64_t t_last_token = 0;
     int32_t guess = 0, wait = 0;     // speculation: how many tokens to propose next, how many steps to rest first
 
     // Under the mutex.

@@ -69,6 +69,7 @@ EngineImpl::EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> ba
       inbox_(m),
       live_(m),
       orphans_(m),
+      pins_(m),
       forbidden_(m),
       ids_scratch_(m),
       top_(m),
@@ -258,6 +259,14 @@ Stats EngineImpl::stats() const {
     Stats s = shared_stats_;
     s.n_waiting += static_cast<uint32_t>(inbox_.size());
     return s;
+}
+
+void EngineImpl::times(Times &out) const noexcept {
+    step_times_.read(out.step);
+    batch_times_.read(out.batch);
+    queue_times_.read(out.queue);
+    first_token_times_.read(out.first_token);
+    token_times_.read(out.token);
 }
 
 void EngineImpl::trace(String &out) const {

@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "engine/backend.h"
+#include "engine/histogram.h"
 #include "engine/request.h"
 
 namespace inlay::engine {
@@ -41,6 +42,12 @@ struct Stats {
     uint64_t step_ns = 0, forward_ns = 0, sample_ns = 0, draft_ns = 0, pauses = 0;
     uint32_t n_swap_blocks = 0, n_swap_blocks_free = 0;
     uint64_t swapped_out = 0, swapped_in = 0;  // blocks
+    uint32_t n_blocks_pinned = 0;
+};
+
+// By time: calls of step() that had work, batches, waiting for the first one, for the first token, between tokens.
+struct Times {
+    TimeCounts step, batch, queue, first_token, token;
 };
 
 enum class Pooling : int32_t { model = 0, mean = 1, cls = 2, last = 3, none = 4 };
@@ -65,6 +72,14 @@ public:
     virtual bool next(ScoreRow &out, float *logits) = 0;
 };
 
+// A beginning of prompts that stays in the cache while this lives. Any thread; outlives the engine.
+class Prefix {
+public:
+    virtual ~Prefix() = default;
+    virtual int32_t n_tokens() const noexcept = 0;  // that it wants to keep: whole blocks
+    virtual int32_t n_held() const noexcept = 0;    // of them, those that were computed and stay
+};
+
 class Engine {
 public:
     virtual ~Engine() = default;  // requests that are still there end as cancelled
@@ -75,8 +90,11 @@ public:
     virtual Code step(uint64_t budget_us) = 0;
     virtual void pause() = 0;
     virtual void resume() = 0;
+    // LIMIT when requests of n_ctx tokens would no longer fit beside all that is pinned; STATE without a prefix cache.
+    virtual std::shared_ptr<Prefix> pin(std::span<const int32_t> ids, uint64_t salt) = 0;
     virtual int32_t wake_fd() = 0;  // readable when something can be polled
     virtual Stats stats() const = 0;
+    virtual void times(Times &out) const noexcept = 0;
     virtual void trace(String &out) const = 0;  // Chrome trace JSON; STATE without EngineParams::trace
 
     virtual std::shared_ptr<Score> score(std::span<const int32_t> ids, int32_t chunk) = 0;

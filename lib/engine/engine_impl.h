@@ -26,6 +26,8 @@ public:
     void resume() override;
     int32_t wake_fd() override;
     Stats stats() const override;
+    std::shared_ptr<Prefix> pin(std::span<const int32_t> ids, uint64_t salt) override;
+    void times(Times &out) const noexcept override;
     void trace(String &out) const override;
     std::shared_ptr<Score> score(std::span<const int32_t> ids, int32_t chunk) override;
     size_t embed_size(size_t n_ids, const EmbedParams &p) const override;
@@ -36,6 +38,7 @@ public:
 
 private:
     friend class ScoreImpl;
+    friend class PrefixImpl;
     enum class Stage : uint8_t { idle, begun, forward, head };
     // Holds the engine for one call; BUSY when another has it. In background mode: waits for the end of a slice.
     class Exclusive {
@@ -56,6 +59,8 @@ private:
         bool committed = false;
     };
 
+    struct Pinned;
+
     // A draw ahead of its turn: rows that depend on nothing else of their pass are drawn side by side.
     struct Drawn {
         bool ready = false;
@@ -75,12 +80,15 @@ private:
     void close_pass();
     void abort_pass() noexcept;
     void drain_pass() {  // before the backend is used for something else
-        if (stage_ != Stage::idle) run(0);
+        if (stage_ == Stage::idle) return;
+        call_started_ = now_ns();
+        run(0);
     }
     void finish(Choice &c, Finish why, std::string_view text);
     void drop_ended();
     void publish_stats();
     void start_children(Group &g);
+    void tend_pins() noexcept;  // prefix.cpp
     static Choice &choice_of(const batch::Sequence &s) noexcept { return *static_cast<Choice *>(s.owner); }
 
     // sampling.cpp
@@ -130,13 +138,18 @@ private:
     bool head_ready_ = false;
     size_t moved_ = 0;  // of the plan's copies, those that are done
     uint64_t pass_started_ = 0;
+    uint64_t call_started_ = 0, pass_ns_ = 0;  // of the pass, in the calls before this one
 
     Vector<std::shared_ptr<Group>> inbox_;  // under the mutex
     Vector<std::shared_ptr<Group>> live_;   // the stepping thread's
     Vector<kv::Table> orphans_;             // under the mutex: of scores that were freed while someone stepped
+    Vector<std::shared_ptr<Pinned>> pins_;  // under the mutex
+    std::atomic<int32_t> n_pins_{0};
+    int32_t pinned_blocks_ = 0;             // under the mutex: what all pins may come to hold
     size_t n_scores_ = 0;                   // under the mutex: that may still leave an orphan
     Stats shared_stats_;                    // under the mutex
     Stats mine_;                            // the stepping thread's, copied to shared_stats_
+    Histogram step_times_, batch_times_, queue_times_, first_token_times_, token_times_;
     uint64_t next_id_ = 0;
     bool deadlines_ = false;  // a live request has one
 

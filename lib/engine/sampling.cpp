@@ -182,7 +182,12 @@ void EngineImpl::deliver(Choice &c, int32_t token, double logprob, std::span<con
     }
     {
         std::lock_guard lock(core_->mutex);
-        if (c.t_first_token == 0) c.t_first_token = now_ns();
+        const uint64_t now = now_ns();
+        if (c.t_first_token == 0)
+            c.t_first_token = now, first_token_times_.add(now - c.group.t_submit);
+        else
+            token_times_.add(now - c.t_last_token);
+        c.t_last_token = now;
         c.facts.completion_tokens = c.n_done;
         c.facts.preemptions = c.seq.preemptions;
         c.push(EventKind::token, token, logprob, text_, top);

@@ -17,17 +17,21 @@ Code EngineImpl::step(uint64_t budget_us) {
 }
 
 Code EngineImpl::step_held(uint64_t budget_us) {
-    uint64_t start = now_ns();
+    const uint64_t start = call_started_ = now_ns();
     Code c;
     try {
         c = run(budget_us ? start + budget_us * 1000 : 0);
     } catch (...) {
         abort_pass();
+        pass_ns_ = 0;
         mine_.step_ns += now_ns() - start;
         publish_stats();
         throw;
     }
-    mine_.step_ns += now_ns() - start;
+    const uint64_t end = now_ns();
+    mine_.step_ns += end - start;
+    if (c != Code::done) step_times_.add(end - start);
+    if (c == Code::again) pass_ns_ += end - call_started_;
     mine_.pauses += c == Code::again;
     publish_stats();
     return c;
@@ -185,6 +189,7 @@ void EngineImpl::absorb() {
 
 bool EngineImpl::plan_pass() {
     absorb();
+    if (n_pins_.load(std::memory_order_relaxed) > 0) tend_pins();
     sched_.plan(plan_);
     if (plan_.empty()) {
         if (sched_.starved())
@@ -235,6 +240,7 @@ void EngineImpl::start_pass() {
             c.t_first_step = now;
             c.facts.cached_tokens = s.n_cached;
             mine_.cached_tokens += static_cast<uint64_t>(s.n_cached);
+            queue_times_.add(now - std::min(now, c.group.t_submit));
         }
     }
     const int32_t *ids = pass_ids_.data();
@@ -271,6 +277,8 @@ void EngineImpl::close_pass() {
         if (facts_.window > 0 && p.seq->phase != batch::Phase::outside) sched_.drop_window(*p.seq, facts_.window);
     }
     uint64_t now = now_ns();
+    batch_times_.add(pass_ns_ + now - call_started_);
+    pass_ns_ = 0;
     if (trace_.on()) {
         std::lock_guard lock(core_->mutex);
         trace_.add({pass_started_, now, mine_.steps, 0, 0, plan_.n_tokens, 0, 2});

@@ -25,7 +25,7 @@ int32_t Cache::known(uint64_t salt, std::span<const int32_t> tokens, int32_t max
 }
 
 int32_t Cache::attach(Table &t, uint64_t salt, std::span<const int32_t> tokens, int32_t max_blocks) {
-    t.tip = index_.root(salt);
+    if (t.n_indexed == 0) t.tip = index_.root(salt);
     if (!share_) return 0;
     t.blocks.reserve(static_cast<size_t>(blocks_for(static_cast<int64_t>(tokens.size()))));
     while (t.n_indexed < max_blocks && (static_cast<size_t>(t.n_indexed) + 1) * kBlockTokens <= tokens.size()) {

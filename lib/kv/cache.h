@@ -39,7 +39,7 @@ public:
     // Blocks of `tokens`' beginning that are known already, at most `max_blocks`; how many of them are free now (holding
     // them costs a free block each) comes back in `n_free`.
     int32_t known(uint64_t salt, std::span<const int32_t> tokens, int32_t max_blocks, int32_t *n_free) const noexcept;
-    // Starts an empty table with what is known. Returns the tokens that need no computing.
+    // Starts an empty table with what is known, or goes on where the last attach() ended. Returns the tokens that need no computing.
     int32_t attach(Table &t, uint64_t salt, std::span<const int32_t> tokens, int32_t max_blocks);
 
     // Free blocks that reserve() would use up.

@@ -82,6 +82,7 @@ int schedule(const std::vector<Ask> &asks, const std::vector<std::vector<Answer>
         bool cancelled = false;
     };
     std::vector<Live> live;
+    std::vector<std::shared_ptr<Prefix>> pins;
     size_t next = 0, done = 0;
     int bad = 0;
     for (int guard = 0; done < asks.size() && guard < 100000; ++guard) {
@@ -95,6 +96,17 @@ int schedule(const std::vector<Ask> &asks, const std::vector<std::vector<Answer>
             Live &l = live[static_cast<size_t>(d(static_cast<int32_t>(live.size())))];
             for (int k = 0; k < l.r->choices(); ++k) l.r->choice(k)->cancel();
             l.cancelled = true;
+        }
+        if (p.prefix_cache && d(40) == 0) {
+            const Ask &a = asks[static_cast<size_t>(d(static_cast<int32_t>(asks.size())))];
+            if (d(3) == 0)
+                pins.clear();
+            else if (a.prompt.size() >= 16)
+                try {
+                    pins.push_back(rig.engine->pin(a.prompt, a.salt));
+                } catch (const Error &e) {
+                    CHECK(e.code() == Code::limit);
+                }
         }
         rig.engine->step(d(2) ? 0 : 1);
         for (size_t i = 0; i < live.size();) {
@@ -119,6 +131,7 @@ int schedule(const std::vector<Ask> &asks, const std::vector<std::vector<Answer>
         }
     }
     CHECK(done == asks.size());
+    pins.clear();
     while (rig.engine->step(0) != Code::done) {}
     Stats s = rig.engine->stats();
     CHECK(s.n_blocks_free + s.n_blocks_cached == s.n_blocks);
@@ -386,6 +399,72 @@ TEST_CASE("a preempted request takes its blocks back from the swap") {
     rb->cancel();
     rig.engine->step(0);
     CHECK(rig.engine->stats().n_swap_blocks_free == 8);
+}
+
+TEST_CASE("buckets of time: four a factor of two, each begins where the one before ends") {
+    auto begin = [](int b) { return b < 4 ? static_cast<uint64_t>(b) : static_cast<uint64_t>(4 + b % 4) << (b / 4 - 1); };
+    for (int b = 0; b < kTimeBuckets; ++b) {
+        CHECK(time_bucket(begin(b)) == b);
+        CHECK(time_bucket(begin(b + 1) - 1) == b);
+    }
+    CHECK(time_bucket(UINT64_MAX) == kTimeBuckets - 1);
+}
+
+TEST_CASE("times count every call, batch, request and token") {
+    FakeOptions o;
+    o.rows_a_slice = 5;
+    Rig rig({}, o);
+    auto a = rig.submit(Ask{std::vector<int32_t>(40, 3), 9}), b = rig.submit(Ask{{1, 2}, 4});
+    uint64_t calls = 0;
+    while (rig.engine->step(1) != Code::done) ++calls;
+    Times t;
+    rig.engine->times(t);
+    auto sum = [](const TimeCounts &c) {
+        uint64_t n = 0;
+        for (uint64_t x : c) n += x;
+        return n;
+    };
+    CHECK(sum(t.step) == calls);
+    CHECK(sum(t.batch) == rig.engine->stats().steps);
+    CHECK(sum(t.queue) == 2);
+    CHECK(sum(t.first_token) == 2);
+    CHECK(sum(t.token) == 8 + 3);
+}
+
+TEST_CASE("a pinned prefix stays, an unpinned one goes, and no pin stops a request") {
+    FakeOptions o;
+    o.n_blocks = 24;  // n_ctx is 16 of them
+    Rig rig({}, o), plain;
+    const std::vector<int32_t> prompt(50, 7);
+    auto answers = [&](int32_t token, int32_t n) {
+        Ask a{std::vector<int32_t>(static_cast<size_t>(n), token), 5};
+        auto r = rig.submit(a);
+        while (rig.engine->step(0) != Code::done) {}
+        Answer got;
+        CHECK(Rig::take(*r, got));
+        CHECK(got == plain.solo(a));
+        return r->info().cached_tokens;
+    };
+    auto pin = rig.engine->pin(prompt, 0);
+    CHECK(pin->n_tokens() == 48);
+    CHECK(pin->n_held() == 0);
+    try {
+        rig.engine->pin(std::vector<int32_t>(96, 1), 0);
+        CHECK(false);
+    } catch (const Error &e) {
+        CHECK(std::string(e.text()) == "pinning 6 KV blocks beside 3 leaves too few of 24 for a request of 256 tokens, which needs 16");
+    }
+    CHECK(answers(7, 50) == 0);
+    CHECK(pin->n_held() == 48);
+    for (int32_t i = 10; i < 14; ++i) answers(i, 245);  // the longest there may be
+    CHECK(answers(7, 50) == 48);
+    CHECK(rig.engine->stats().n_blocks_pinned == 3);
+    pin.reset();
+    for (int32_t i = 10; i < 14; ++i) answers(i, 245);
+    CHECK(answers(7, 50) == 0);
+    CHECK(rig.engine->stats().n_blocks_pinned == 0);
+    Rig none(EngineParams{.prefix_cache = false});
+    CHECK_THROWS_AS(none.engine->pin(prompt, 0), Error);
 }
 
 TEST_CASE("n choices share the prompt, sample with seed + i, and end one by one") {
