@@ -200,6 +200,7 @@ int cmd_batch(const Words &words) {
     auto engine = open_engine(c, model.get(), ep);
 
     std::vector<Job> jobs;
+    std::vector<std::string> names;  // of the requests, in order of submission
     int failures = 0;
     auto step = [&] {
         inlay_status st = check([&](inlay_error *e) { return inlay_engine_step(engine.get(), static_cast<uint64_t>(budget_us), e); });
@@ -220,6 +221,7 @@ int cmd_batch(const Words &words) {
             std::vector<inlay_request *> unused;
             Handle<inlay_request> req;
             while (!(req = submit(rt.get(), engine.get(), v, line))) step();
+            names.push_back(id == "null" ? std::to_string(names.size() + 1) : id);
             const int64_t n = whole_of(v.find("n"), "n", 1, 1, 8);
             for (uint32_t k = 1; k < n; ++k) {
                 inlay_request *other = nullptr;
@@ -244,7 +246,7 @@ int cmd_batch(const Words &words) {
     if (stats) std::printf("%s\n", stats_object(engine.get()).c_str());
     if (!timeline.empty()) {
         std::string trace = read_text([&](char *o, size_t *n, inlay_error *e) { return inlay_engine_get_trace(engine.get(), o, n, e); }, 1 << 20);
-        std::ofstream(timeline, std::ios::binary) << timeline_page(trace);
+        std::ofstream(timeline, std::ios::binary) << timeline_page(trace, names);
     }
     return interrupted() ? 130 : failures ? 1 : 0;
 }

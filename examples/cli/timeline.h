@@ -3,9 +3,11 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace cli {
 
-std::string timeline_page(const std::string &trace_json);
+// `names_json`: what the requests are called, in order of submission, each as JSON.
+std::string timeline_page(const std::string &trace_json, const std::vector<std::string> &names_json);
 
 }  // namespace cli

@@ -281,11 +281,11 @@ void EngineImpl::close_pass() {
     pass_ns_ = 0;
     if (trace_.on()) {
         std::lock_guard lock(core_->mutex);
-        trace_.add({pass_started_, now, mine_.steps, 0, 0, plan_.n_tokens, 0, 2});
+        trace_.add({pass_started_, now, mine_.steps, pass_started_, 0, 0, plan_.n_tokens, 0, 2});
         for (const batch::Part &p : plan_.parts) {
             const Choice &c = choice_of(*p.seq);
             trace_.add(
-                {pass_started_, now, mine_.steps, c.group.id, c.index, p.n, p.from, static_cast<uint8_t>(p.n == 1 + p.n_drafts && p.last)});
+                {pass_started_, now, mine_.steps, c.group.t_submit, c.group.id, c.index, p.n, p.from, static_cast<uint8_t>(p.n == 1 + p.n_drafts && p.last)});
         }
     }
     stage_ = Stage::idle;

@@ -12,7 +12,7 @@ namespace inlay::engine {
 class Trace {
 public:
     struct Span {
-        uint64_t begin_ns, end_ns, step;
+        uint64_t begin_ns, end_ns, step, submit_ns;
         uint64_t request;
         int32_t choice, n_tokens, from;
         uint8_t kind;  // 0 prefill, 1 decode, 2 whole step

@@ -3,6 +3,7 @@
 // stale, shared or evicted block changes the answer. It also checks what the engine hands it.
 #pragma once
 
+#include <cmath>
 #include <vector>
 
 #include "base/error.h"

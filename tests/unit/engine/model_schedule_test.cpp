@@ -36,7 +36,8 @@ TEST_CASE("random schedules on tiny models: the bits of the solo run") {
     // INLAY_MODEL_SCHEDULES=10000 for the long form.
     const char *env = std::getenv("INLAY_MODEL_SCHEDULES");
     const int n = env ? std::atoi(env) : 16;
-    int bad = 0, tried = 0;
+    int bad = 0, tried = 0, answers = 0;
+    uint32_t widest = 0;
     Stats total;
     for (const char *name : {"llama", "gemma3_text", "qwen3_moe", "mistral"}) {
         const std::string path = shared_path(std::string("data/golden/tiny/") + name);
@@ -86,21 +87,28 @@ TEST_CASE("random schedules on tiny models: the bits of the solo run") {
             p.swap_bytes = s(2) ? 0 : static_cast<uint64_t>(1 + s(12)) << 14;
             auto e = open(models[static_cast<size_t>(s(4))], p, static_cast<uint64_t>(8 + s(30)));
             std::vector<std::shared_ptr<Request>> rs;
-            std::vector<bool> cancelled(asks.size());
-            for (size_t next = 0; next < asks.size() || e->step(s(2) ? 0 : 50) != Code::done;) {
-                if (next < asks.size() && s(2)) rs.push_back(submit(*e, asks[next++]));
+            // Each ask once; in every eighth schedule some of them many times, for wide batches.
+            std::vector<size_t> turns;
+            for (size_t k = 0; k < asks.size(); ++k) turns.push_back(k);
+            if (s(8) == 0)
+                for (int more = s(60); more > 0; --more) turns.push_back(static_cast<size_t>(s(static_cast<int32_t>(asks.size()))));
+            std::vector<bool> cancelled(turns.size());
+            for (size_t next = 0; next < turns.size() || e->step(s(2) ? 0 : 50) != Code::done;) {
+                if (next < turns.size() && s(2)) rs.push_back(submit(*e, asks[turns[next++]]));
                 if (!rs.empty() && s(50) == 0) {
                     size_t k = static_cast<size_t>(s(static_cast<int32_t>(rs.size())));
                     for (int c = 0; c < rs[k]->choices(); ++c) rs[k]->choice(c)->cancel();
                     cancelled[k] = true;
                 }
-                if (next < asks.size()) e->step(s(2) ? 0 : 50);
+                if (next < turns.size()) e->step(s(2) ? 0 : 50);
+                widest = std::max(widest, e->stats().n_running);
             }
-            for (size_t k = 0; k < asks.size(); ++k)
-                for (int c = 0; c < asks[k].n; ++c) {
+            for (size_t k = 0; k < turns.size(); ++k)
+                for (int c = 0; c < asks[turns[k]].n; ++c) {
                     Answer got;
                     CHECK(take(*rs[k]->choice(c), got));
-                    const Answer &w = want[k][static_cast<size_t>(c)];
+                    const Answer &w = want[turns[k]][static_cast<size_t>(c)];
+                    ++answers;
                     if (cancelled[k])
                         bad += !std::equal(got.ids.begin(), got.ids.end(), w.ids.begin()) ||
                                !std::equal(got.logprobs.begin(), got.logprobs.end(), w.logprobs.begin());
@@ -115,7 +123,8 @@ TEST_CASE("random schedules on tiny models: the bits of the solo run") {
             total.swapped_in += st.swapped_in;
         }
     }
-    MESSAGE(tried, " schedules, answers differing: ", bad, "; preemptions ", total.preempted, ", cached tokens ", total.cached_tokens,
-            ", drafts accepted ", total.accepted_tokens, ", pauses ", total.pauses, ", blocks swapped back ", total.swapped_in);
+    MESSAGE(tried, " schedules, ", answers, " answers, differing: ", bad, "; at most ", widest, " at once; preemptions ", total.preempted,
+            ", blocks swapped back ", total.swapped_in, ", cached tokens ", total.cached_tokens, ", drafts accepted ", total.accepted_tokens, ", pauses ",
+            total.pauses);
     CHECK(bad == 0);
 }
