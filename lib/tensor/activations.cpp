@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Seven arrays one after the other in one buffer, each row padded so that kernels never look at a length: q to 64
+// A dozen arrays one after the other in one buffer, each row padded so that kernels never look at a length: q to 64
 // values, scales and sums to two blocks, f32 rows to 16.
 #include "tensor/activations.h"
 
@@ -12,8 +12,9 @@ namespace inlay::tensor {
 namespace {
 
 struct Layout {
-    int64_t ldq = 0, ldb = 0, ldx = 0;
-    uint64_t d = 0, sd = 0, n128 = 0, h128 = 0, s16 = 0, n16 = 0, bytes = 0;  // byte offsets; q and x are at 0
+    int64_t ldq = 0, ldb = 0, ldg = 0, ldx = 0;
+    uint64_t d = 0, p = 0, sp = 0, n128 = 0, h128 = 0, n16 = 0, s16 = 0, b16 = 0, magic = 0, m128 = 0, mh128 = 0;  // byte offsets; q and x are at 0
+    uint64_t bytes = 0;
 };
 
 Layout layout_of(ActKind kind, int64_t n_tokens, int64_t cols) {
@@ -27,15 +28,25 @@ Layout layout_of(ActKind kind, int64_t n_tokens, int64_t cols) {
     Checked ldq = Checked(cols).rounded_up(64), ldb = ldq / Checked(32);
     l.ldq = ldq.to<int64_t>("row length");
     l.ldb = ldb.to<int64_t>("blocks a row");
-    Checked each = (n * ldb * Checked(4)).rounded_up(64), at = n * ldq;
-    l.d = at.value();
-    l.sd = (at += each).value();
-    l.n128 = (at += each).value();
-    l.h128 = (at += each).value();
-    l.s16 = (at += each + each).value();
-    l.n16 = (at += each).value();
-    at += each;
-    l.bytes = (at += each).value();
+    l.ldg = (l.ldb + kernels::kGroupBlocks - 1) / kernels::kGroupBlocks;
+    const Checked each = (n * ldb * Checked(4)).rounded_up(64), twice = each + each;
+    Checked at = n * ldq;
+    auto put = [&](uint64_t &offset, const Checked &size) {
+        offset = at.value();
+        at += size;
+    };
+    put(l.d, (n * Checked(l.ldg) * Checked(4)).rounded_up(64));
+    put(l.p, each);
+    put(l.sp, each);
+    put(l.n128, each);
+    put(l.h128, twice);
+    put(l.n16, twice);
+    put(l.s16, each);
+    put(l.b16, each);
+    put(l.magic, each);
+    put(l.m128, each);
+    put(l.mh128, twice);
+    l.bytes = at.value();
     return l;
 }
 
@@ -60,16 +71,22 @@ void Activations::reshape(ActKind kind, int64_t n_tokens, int64_t cols) {
 
 kernels::ActRows Activations::rows(int64_t t) noexcept {
     Layout l = layout_of(kind_, n_tokens_, cols_);
-    std::byte *p = data_.data();
-    return {reinterpret_cast<int8_t *>(p) + t * l.ldq,
-            reinterpret_cast<float *>(p + l.d) + t * l.ldb,
-            reinterpret_cast<float *>(p + l.sd) + t * l.ldb,
-            reinterpret_cast<int32_t *>(p + l.n128) + t * l.ldb,
-            reinterpret_cast<int32_t *>(p + l.h128) + t * l.ldb * 2,
-            reinterpret_cast<int16_t *>(p + l.s16) + t * l.ldb * 2,
-            reinterpret_cast<int16_t *>(p + l.n16) + t * l.ldb * 4,
-            l.ldq,
-            l.ldb};
+    std::byte *at = data_.data();
+    return {.q = reinterpret_cast<int8_t *>(at) + t * l.ldq,
+            .d = reinterpret_cast<float *>(at + l.d) + t * l.ldg,
+            .p = reinterpret_cast<float *>(at + l.p) + t * l.ldb,
+            .sp = reinterpret_cast<float *>(at + l.sp) + t * l.ldb,
+            .n128 = reinterpret_cast<int32_t *>(at + l.n128) + t * l.ldb,
+            .h128 = reinterpret_cast<int32_t *>(at + l.h128) + t * l.ldb * 2,
+            .n16 = reinterpret_cast<int16_t *>(at + l.n16) + t * l.ldb * 4,
+            .s16 = reinterpret_cast<int16_t *>(at + l.s16) + t * l.ldb * 2,
+            .b16 = reinterpret_cast<int16_t *>(at + l.b16) + t * l.ldb,
+            .magic = reinterpret_cast<int32_t *>(at + l.magic) + t * l.ldb,
+            .m128 = reinterpret_cast<int32_t *>(at + l.m128) + t * l.ldb,
+            .mh128 = reinterpret_cast<int32_t *>(at + l.mh128) + t * l.ldb * 2,
+            .ldq = l.ldq,
+            .ldb = l.ldb,
+            .ldg = l.ldg};
 }
 
 float *Activations::x(int64_t t) noexcept { return data_.as<float>() + t * layout_of(kind_, n_tokens_, cols_).ldx; }
@@ -83,7 +100,7 @@ kernels::ActView Activations::view(int64_t t) const noexcept {
         return v;
     }
     kernels::ActRows r = self.rows(t);
-    return {r.q, r.d, r.sd, r.n128, r.h128, r.s16, r.n16, nullptr, r.ldq, r.ldb, 0};
+    return {r.q, r.d, r.p, r.sp, r.n128, r.h128, r.n16, r.s16, r.b16, r.magic, r.m128, r.mh128, nullptr, r.ldq, r.ldb, r.ldg, 0};
 }
 
 void quantize_rows(const kernels::KernelTable &table, const float *x, int64_t ldx, int64_t token0, int64_t n, Activations &a) noexcept {

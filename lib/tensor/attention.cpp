@@ -57,12 +57,7 @@ struct AttnPlan::Scratch {
     float *q;            // [max_rows, k_pad] scaled
     float *s;            // [max_rows, 256]
     Part chunk, sum;
-    int8_t *q8;          // [max_rows, blocks * 32]
-    float *d, *sd;       // [max_rows, blocks]
-    int32_t *n128;
-    int32_t *h128;       // [max_rows, 2 * blocks]
-    int16_t *s16;
-    int16_t *n16;        // [max_rows, 4 * blocks]
+    kernels::ActRows q8;  // [max_rows]; of q8_0 caches
 };
 
 AttnPlan::AttnPlan(Memory &m) : memory_(m), items_(Alloc<Item>(m)) {}
@@ -96,13 +91,17 @@ AttnPlan::Scratch AttnPlan::scratch(int worker) const noexcept {
         take(p->o, max_rows_ * v_pad_);
     }
     const int64_t q_blocks = kv_.type == KvType::q8_0 ? blocks : 0;
-    take(s.q8, max_rows_ * q_blocks * 32);
-    take(s.d, max_rows_ * q_blocks);
-    take(s.sd, max_rows_ * q_blocks);
-    take(s.n128, max_rows_ * q_blocks);
-    take(s.h128, max_rows_ * q_blocks * 2);
-    take(s.s16, max_rows_ * q_blocks * 2);
-    take(s.n16, max_rows_ * q_blocks * 4);
+    const int64_t n = max_rows_ * q_blocks;
+    s.q8.ldq = blocks * 32;
+    s.q8.ldb = blocks;
+    s.q8.ldg = (blocks + kernels::kGroupBlocks - 1) / kernels::kGroupBlocks;
+    take(s.q8.q, n * 32);
+    for (float **p : {&s.q8.d, &s.q8.p, &s.q8.sp}) take(*p, n);
+    for (int32_t **p : {&s.q8.n128, &s.q8.magic, &s.q8.m128}) take(*p, n);
+    for (int32_t **p : {&s.q8.h128, &s.q8.mh128}) take(*p, n * 2);
+    take(s.q8.b16, n);
+    take(s.q8.s16, n * 2);
+    take(s.q8.n16, n * 4);
     return s;
 }
 
@@ -179,7 +178,7 @@ void AttnPlan::build(const kernels::KernelTable &table, const AttnShape &shape, 
     worker_bytes_ = 0;
     Buffer none;
     std::swap(none, scratch_);
-    worker_bytes_ = static_cast<int64_t>(reinterpret_cast<uintptr_t>(scratch(0).n16)) +
+    worker_bytes_ = static_cast<int64_t>(reinterpret_cast<uintptr_t>(scratch(0).q8.n16)) +
                     lines(max_rows_ * kernels::round_up(shape.k_dim, 64) / 32 * 4 * static_cast<int64_t>(sizeof(int16_t)));
     std::swap(none, scratch_);
     const size_t need = (Checked(worker_bytes_) * Checked(width)).size();
@@ -244,10 +243,7 @@ void AttnPlan::load_rows(const Rows &r, Scratch &s) const noexcept {
         for (int64_t g = 0; g < group_; ++g) table_->scale(q + g * shape_.k_dim, shape_.scale, s.q + (t * group_ + g) * ld, shape_.k_dim);
     }
     if (kv_.type != KvType::q8_0) return;
-    const int64_t blocks = kernels::round_up(shape_.k_dim, 64) / 32;
-    const kernels::ActRows out{.q = s.q8, .d = s.d, .sd = s.sd, .n128 = s.n128, .h128 = s.h128, .s16 = s.s16, .n16 = s.n16,
-                               .ldq = blocks * 32, .ldb = blocks};
-    table_->quantize_q8(s.q, ld, r.n_rows, shape_.k_dim, &out);
+    table_->quantize_q8(s.q, ld, r.n_rows, shape_.k_dim, &s.q8);
 }
 
 void AttnPlan::run_chunk(const Rows &r, int64_t chunk, Scratch &s, const Part &out) const noexcept {
@@ -268,14 +264,15 @@ void AttnPlan::run_chunk(const Rows &r, int64_t chunk, Scratch &s, const Part &o
         panels[p] = kv_.base + seq.blocks[chunk * kChunkPanels + p] * kv_.block_bytes + r.head * kv_.panel_bytes;
 
     kernels::AttnScoresArgs sa{};
-    const int64_t blocks = kernels::round_up(shape_.k_dim, 64) / 32;
     sa.q = s.q;
     sa.ldq = kernels::round_up(shape_.k_dim, 16);
-    sa.act.q = s.q8;
-    sa.act.d = s.d;
-    sa.act.n128 = s.n128;
-    sa.act.ldq = blocks * 32;
-    sa.act.ldb = blocks;
+    sa.act.q = s.q8.q;
+    sa.act.d = s.q8.d;
+    sa.act.p = s.q8.p;
+    sa.act.n128 = s.q8.n128;
+    sa.act.ldq = s.q8.ldq;
+    sa.act.ldb = s.q8.ldb;
+    sa.act.ldg = s.q8.ldg;
     sa.panels = panels + p0;
     sa.n_panels = p1 - p0;
     sa.s = s.s + p0 * kKvTokens;

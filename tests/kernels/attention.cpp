@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "kernels/check.h"
+#include "tensor/matmul.h"
 
 using namespace inlay::kernels;
 
@@ -81,28 +82,12 @@ void check(Report &r, AttnScoresFn *ref, AttnScoresFn *fn) {
     const KernelTable plain = build_table({});
     for (Dims d : kDims) {
         Panels panels(rnd, type, d);
-        const int64_t ldq = d.k + 3, blocks = (d.k + 63) / 64 * 2, most = 30;
+        const int64_t ldq = d.k + 3, most = 30;
         Guarded q(static_cast<size_t>(most * ldq), 3);
         for (size_t i = 0; i < q.size(); ++i) q.data()[i] = rnd.uniform(-2, 2);
-        std::vector<int8_t> q8(static_cast<size_t>(most * blocks * 32) + 64);
-        Guarded dq(static_cast<size_t>(most * blocks)), sd(static_cast<size_t>(most * blocks));
-        std::vector<int32_t> n128(static_cast<size_t>(most * blocks) + 16), h128(static_cast<size_t>(most * blocks * 2) + 16);
-        std::vector<int16_t> s16(static_cast<size_t>(most * blocks * 2) + 32), n16(static_cast<size_t>(most * blocks * 4) + 32);
-        auto line = []<class T>(std::vector<T> &x) {
-            return x.data() + (64 - reinterpret_cast<uintptr_t>(x.data()) % 64) % 64 / sizeof(T);
-        };
-        if (type == KvType::q8_0) {
-            const ActRows rows{.q = line(q8),
-                               .d = dq.data(),
-                               .sd = sd.data(),
-                               .n128 = line(n128),
-                               .h128 = line(h128),
-                               .s16 = line(s16),
-                               .n16 = line(n16),
-                               .ldq = blocks * 32,
-                               .ldb = blocks};
-            plain.quantize_q8(q.data(), ldq, most, d.k, &rows);
-        }
+        inlay::Memory mem;
+        inlay::tensor::Activations q8(mem, inlay::tensor::ActKind::q8, most, d.k);
+        if (type == KvType::q8_0) inlay::tensor::quantize_rows(plain, q.data(), ldq, 0, most, q8);
         for (int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 24, 29})
             for (int64_t n_panels : {1, 3, 16}) {
                 const int64_t lds = kChunkTokens;
@@ -111,7 +96,7 @@ void check(Report &r, AttnScoresFn *ref, AttnScoresFn *fn) {
                 AttnScoresArgs a{};
                 a.q = q.data(), a.ldq = ldq, a.lds = lds, a.rows = rows, a.n_panels = n_panels, a.k_dim = d.k;
                 a.panels = panels.at;
-                a.act.q = line(q8), a.act.d = dq.data(), a.act.n128 = line(n128), a.act.ldq = blocks * 32, a.act.ldb = blocks;
+                a.act = q8.view(0);
                 a.s = want.data();
                 ref(&a);
                 a.s = s.data();
@@ -119,8 +104,7 @@ void check(Report &r, AttnScoresFn *ref, AttnScoresFn *fn) {
                 r.same(s.data(), want.data(), s.size(), name_of(d, rows, n_panels));
                 r.expect(s.intact(), "%s: wrote out of bounds", name_of(d, rows, n_panels).c_str());
                 Guarded alone(static_cast<size_t>(lds));
-                a.s = alone.data(), a.rows = 1, a.q += (rows - 1) * ldq, a.act.q += (rows - 1) * blocks * 32;
-                a.act.d += (rows - 1) * blocks, a.act.n128 += (rows - 1) * blocks;
+                a.s = alone.data(), a.rows = 1, a.q += (rows - 1) * ldq, a.act = q8.view(rows - 1);
                 fn(&a);
                 r.same(alone.data(), s.data() + (rows - 1) * lds, static_cast<size_t>(n_panels * 16), "the last row alone");
             }

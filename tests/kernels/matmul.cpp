@@ -19,7 +19,7 @@ void check(Report &r, kernels::QuantizeFn *ref, kernels::QuantizeFn *fn) {
     a.quantize_q8 = ref;
     b.quantize_q8 = fn;
     Memory mem;
-    for (int64_t cols : {1, 15, 16, 31, 32, 33, 63, 64, 65, 96, 640, 896, 2048})
+    for (int64_t cols : {1, 15, 16, 31, 32, 33, 63, 64, 65, 96, 256, 257, 640, 896, 2048})
         for (int64_t n : {1, 3}) {
             const int64_t ldx = cols + 5;
             std::vector<float> x(static_cast<size_t>(n * ldx) + 1);
@@ -31,6 +31,7 @@ void check(Report &r, kernels::QuantizeFn *ref, kernels::QuantizeFn *fn) {
                 case 2: x[i] = 1e-40f; break;
                 case 3: x[i] *= 1e-33f; break;
                 case 4: x[i] = std::floor(x[i]) + 0.5f; break;
+                case 5: x[i] *= 300; break;  // the rest of its group loses bits, its neighbours' blocks less
                 default: break;
                 }
             }
@@ -38,20 +39,27 @@ void check(Report &r, kernels::QuantizeFn *ref, kernels::QuantizeFn *fn) {
                 x[static_cast<size_t>(i)] = i % 2 ? std::numeric_limits<float>::infinity() : std::numeric_limits<float>::quiet_NaN();
                 x[static_cast<size_t>(i - 40)] = std::numeric_limits<float>::max();
             }
+            for (int64_t i = 0; i < n * ldx; ++i)  // blocks of very different sizes
+                if (i / 32 % 5 == 3) x[static_cast<size_t>(i)] *= std::ldexp(1.0f, -static_cast<int>(i / 32 % 23));
             for (size_t k = 0; k < x.size() && cols == 63; ++k) x[k] *= 1e-30f;  // blocks around the border of "nothing"
             tensor::Activations want(mem, tensor::ActKind::q8, n, cols), got(mem, tensor::ActKind::q8, n, cols);
             tensor::quantize_rows(a, x.data() + 1, ldx, 0, n, want);
             tensor::quantize_rows(b, x.data() + 1, ldx, 0, n, got);
             const auto v = want.view(0), w = got.view(0);
-            const auto nb = static_cast<size_t>(n * v.ldb);
+            const auto nb = static_cast<size_t>(n * v.ldb), ng = static_cast<size_t>(n * v.ldg);
             const std::string what = "cols " + std::to_string(cols) + " n " + std::to_string(n);
-            r.same(w.d, v.d, nb, what + " d");
-            r.same(w.sd, v.sd, nb, what + " sd");
+            r.same(w.d, v.d, ng, what + " d");
+            r.same(w.p, v.p, nb, what + " p");
+            r.same(w.sp, v.sp, nb, what + " sp");
             r.expect(std::memcmp(w.q, v.q, nb * 32) == 0, "%s: q", what.c_str());
             r.expect(std::memcmp(w.n128, v.n128, nb * 4) == 0, "%s: n128", what.c_str());
             r.expect(std::memcmp(w.h128, v.h128, nb * 8) == 0, "%s: h128", what.c_str());
             r.expect(std::memcmp(w.s16, v.s16, nb * 4) == 0, "%s: s16", what.c_str());
+            r.expect(std::memcmp(w.b16, v.b16, nb * 2) == 0, "%s: b16", what.c_str());
             r.expect(std::memcmp(w.n16, v.n16, nb * 8) == 0, "%s: n16", what.c_str());
+            r.expect(std::memcmp(w.magic, v.magic, nb * 4) == 0, "%s: magic", what.c_str());
+            r.expect(std::memcmp(w.m128, v.m128, nb * 4) == 0, "%s: m128", what.c_str());
+            r.expect(std::memcmp(w.mh128, v.mh128, nb * 8) == 0, "%s: mh128", what.c_str());
         }
 }
 

@@ -120,6 +120,7 @@ INLAY_INLINE I madd16(I a, I b) {
         return raw(vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y)));
     });
 }
+INLAY_INLINE I madd_add(I acc, I a, I b) { return add32(acc, madd16(a, b)); }
 INLAY_INLINE I table16(const void *p) { return all(vld1q_u8(static_cast<const uint8_t *>(p))); }
 INLAY_INLINE I lookup(I table, I index) {
     return each([&](int i) { return vqtbl1q_u8(table.q[i], index.q[i]); });

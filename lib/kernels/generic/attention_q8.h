@@ -30,6 +30,8 @@ INLAY_INLINE void score_tile_q8(const kernels::AttnScoresArgs *a, int64_t row, i
     for (int r = 0; r < R; ++r)
         for (int p = 0; p < P; ++p) acc[r][p] = zero();
     for (int64_t b = 0; b < blocks; ++b) {
+        float dq[R];
+        for (int r = 0; r < R; ++r) dq[r] = x.d[(row + r) * x.ldg + b / kernels::kGroupBlocks] * x.p[(row + r) * x.ldb + b];
         I dots[R][P];
         for (int r = 0; r < R; ++r)
             for (int p = 0; p < P; ++p) dots[r][p] = set1i(kOffsetDots ? x.n128[(row + r) * x.ldb + b] : 0);
@@ -42,7 +44,7 @@ INLAY_INLINE void score_tile_q8(const kernels::AttnScoresArgs *a, int64_t row, i
             }
         for (int p = 0; p < P; ++p) {
             const V d = load_f16(reinterpret_cast<const uint16_t *>(k[p] + blocks * 32 * kLanes) + b * kLanes);
-            for (int r = 0; r < R; ++r) acc[r][p] = fma(to_float(dots[r][p]), mul(set1(x.d[(row + r) * x.ldb + b]), d), acc[r][p]);
+            for (int r = 0; r < R; ++r) acc[r][p] = fma(to_float(dots[r][p]), mul(set1(dq[r]), d), acc[r][p]);
         }
     }
     for (int r = 0; r < R; ++r)

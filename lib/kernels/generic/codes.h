@@ -12,7 +12,8 @@ namespace {
 using namespace kernels;
 
 // What is subtracted from a code to give the weight's integer; the kernels take it from the accumulator's start.
-enum class Mins { none, one, two };
+// none; a float a block; integers that are summed over a group of 256 k, times one float.
+enum class Mins { none, block, group };
 
 template <int g>
 INLAY_INLINE I nibble(const I n[4]) {
@@ -105,12 +106,12 @@ INLAY_INLINE I six(const uint8_t *p) {
 }
 
 // Each type: its codes, the code that means 0 (offset), and scales() which fills, for every block of unit u, f32 scale
-// and, where the type has them, min (negated) or 16-k factors. kBlocks = blocks a unit.
+// and, where the type has them, min or 16-k factors. kBlocks = blocks a unit.
 struct UnitScales {
     alignas(64) float scale[8][16];
-    alignas(64) float min[8][16];
+    alignas(64) float min[8][16];        // of each block; [0]: -dmin / 8 of the group
     alignas(64) int32_t factor[16][16];  // two_scales: what the sums over 16 k are multiplied with
-    alignas(64) int16_t pair[8][16][2];  // two mins: [m0, m1] of each row
+    alignas(64) int16_t pair[8][16][2];  // mins of a group, two by two, for each row
 };
 
 template <const PanelLayout &L, class C, int offset_>
@@ -126,7 +127,7 @@ struct Plain {
 };
 template <const PanelLayout &L, class C>
 struct WithMin : Plain<L, C, 0> {
-    static constexpr Mins mins = Mins::one;
+    static constexpr Mins mins = Mins::block;
     INLAY_INLINE static void scales(const uint8_t *, const uint8_t *unit, int64_t, UnitScales &s) {
         for (int j = 0; j < 2; ++j) {
             storef(s.scale[j], halves(unit + 32 * j));
@@ -149,36 +150,39 @@ struct KWithMin {
     using Codes = C;
     static constexpr const PanelLayout &layout = L;
     static constexpr int offset = 0;
-    static constexpr Mins mins = Mins::one;
+    static constexpr Mins mins = Mins::group;
+    static constexpr int pairs = 4;  // of blocks
     static constexpr bool two_scales = false;
     template <int j>
-    INLAY_INLINE static void block(const uint8_t *p, F d, F dmin, UnitScales &s) {
-        storef(s.scale[j], mulf(d, cvt(six<2 * j>(p))));
-        storef(s.min[j], mulf(dmin, cvt(six<2 * j + 1>(p))));
+    INLAY_INLINE static void two_blocks(const uint8_t *p, F d, UnitScales &s) {
+        storef(s.scale[2 * j], mulf(d, cvt(six<4 * j>(p))));
+        storef(s.scale[2 * j + 1], mulf(d, cvt(six<4 * j + 2>(p))));
+        store(s.pair[j], or_(six<4 * j + 1>(p), sll32<16>(six<4 * j + 3>(p))));
     }
     INLAY_INLINE static void scales(const uint8_t *, const uint8_t *unit, int64_t, UnitScales &s) {
         const uint8_t *p = unit;
-        const F d = halves(p + kSixBits), dmin = negf(halves(p + kSixBits + 32));
-        block<0>(p, d, dmin, s), block<1>(p, d, dmin, s), block<2>(p, d, dmin, s), block<3>(p, d, dmin, s);
-        block<4>(p, d, dmin, s), block<5>(p, d, dmin, s), block<6>(p, d, dmin, s), block<7>(p, d, dmin, s);
+        const F d = halves(p + kSixBits);
+        storef(s.min[0], mulf(halves(p + kSixBits + 32), setf(-0.125f)));
+        two_blocks<0>(p, d, s), two_blocks<1>(p, d, s), two_blocks<2>(p, d, s), two_blocks<3>(p, d, s);
     }
 };
 struct Q2K {
     using Codes = Crumbs;
     static constexpr const PanelLayout &layout = kLayoutQ2_K;
     static constexpr int offset = 0;
-    static constexpr Mins mins = Mins::two;
+    static constexpr Mins mins = Mins::group;
+    static constexpr int pairs = 8;  // of half blocks
     static constexpr bool two_scales = true;
     INLAY_INLINE static void scales(const uint8_t *, const uint8_t *unit, int64_t, UnitScales &s) {
         const uint8_t *p = unit;
-        const F d = halves(p + 256), dmin = negf(halves(p + 288));
+        const F d = halves(p + 256);
+        storef(s.min[0], mulf(halves(p + 288), setf(-0.125f)));
         for (int j = 0; j < 8; ++j) {
             const I a = bytes_u(p + 32 * j), b = bytes_u(p + 32 * j + 16);
             store(s.factor[2 * j], and_(a, set32(15)));
             store(s.factor[2 * j + 1], and_(b, set32(15)));
             store(s.pair[j], or_(srl32<4>(a), sll32<16>(srl32<4>(b))));
             storef(s.scale[j], d);
-            storef(s.min[j], dmin);
         }
     }
 };
@@ -259,6 +263,17 @@ using Iq3Xxs = EightFactors<Looked<kIq3xxs128>, kTop, 0, true>;
 using Iq2S = SixFactors<Looked<kIq2128, CrumbsBit>, kTop, 0, true>;             // iq2_xxs, iq2_xs too
 using Iq1M = SixFactors<Looked<kIq116, CrumbsBit, false>, 16, 0, true>;         // iq1_s too
 using Iq4Nl = Plain<kLayoutIQ4_NL, Looked<kIq4nl128>, kTop>;
+
+// Sum over a group of the mins times the activations' sums, from 4 or 8 pairs at `pair`.
+template <int pairs>
+INLAY_INLINE F group_mins(const void *pair, const ActView &a, int64_t at) {
+    const auto *m = static_cast<const uint8_t *>(pair);
+    const int16_t *sums = pairs == 8 ? a.s16 + 2 * at : a.b16 + at;
+    I s = madd16(INLAY_TIER::load(m), bcast(sums));
+#pragma GCC unroll 8
+    for (int i = 1; i < pairs; ++i) s = madd_add(s, INLAY_TIER::load(m + 64 * i), bcast(sums + 2 * i));
+    return cvt(s);
+}
 
 }  // namespace
 }  // namespace inlay::INLAY_TIER

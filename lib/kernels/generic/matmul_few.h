@@ -17,32 +17,37 @@ INLAY_INLINE I start(const int32_t *minus128) {
     else return sra32<7 - log2_of(offset)>(bcast(minus128));
 }
 
-// acc + the block's part, in the order of docs/numerics.md section 5.
+// The f32 scale of half h of block j.
+template <class Type, int h>
+INLAY_INLINE F scale_of(const UnitScales &s, int j) {
+    if constexpr (Type::two_scales) return mulf(loadf(s.scale[j]), cvt(load(s.factor[2 * j + h])));
+    else return loadf(s.scale[j]);
+}
+
+// part + the block's, in the order of docs/numerics.md section 5.
 template <class Type>
-INLAY_INLINE F block_sum(F acc, const I (&c)[8], const UnitScales &s, int j, const ActView &a, int64_t t, int64_t ib) {
+INLAY_INLINE F block_sum(F part, const I (&c)[8], F scale0, F scale1, const UnitScales &s, int j, const ActView &a, int64_t t, int64_t ib) {
     const int8_t *q = a.q + t * a.ldq + ib * kBlock;
     const int64_t at = t * a.ldb + ib;
-    const F d = setf(a.d[at]);
-    I sum;
+    const F p = setf(a.p[at]);
     if constexpr (Type::two_scales) {
         I s0 = start<Type::offset>(a.h128 + 2 * at), s1 = start<Type::offset>(a.h128 + 2 * at + 1);
         for (int g = 0; g < 4; ++g) {
             s0 = dot(s0, c[g], bcast(q + 4 * g));
             s1 = dot(s1, c[g + 4], bcast(q + 16 + 4 * g));
         }
-        sum = add32(mul32(s0, load(s.factor[2 * j])), mul32(s1, load(s.factor[2 * j + 1])));
+        part = fma(mulf(cvt(s0), p), scale0, part);
+        part = fma(mulf(cvt(s1), p), scale1, part);
     } else {
         I s0 = start<Type::offset>(a.n128 + at), s1 = zero();
         for (int g = 0; g < 8; g += 2) {
             s0 = dot(s0, c[g], bcast(q + 4 * g));
             s1 = dot(s1, c[g + 1], bcast(q + 4 * g + 4));
         }
-        sum = add32(s0, s1);
+        part = fma(mulf(cvt(add32(s0, s1)), p), scale0, part);
     }
-    acc = fma(cvt(sum), mulf(loadf(s.scale[j]), d), acc);
-    if constexpr (Type::mins == Mins::one) acc = fma(loadf(s.min[j]), setf(a.sd[at]), acc);
-    if constexpr (Type::mins == Mins::two) acc = fma(cvt(madd16(load(s.pair[j]), bcast(a.s16 + 2 * at))), mulf(loadf(s.min[j]), d), acc);
-    return acc;
+    if constexpr (Type::mins == Mins::block) part = fma(loadf(s.min[j]), setf(a.sp[at]), part);
+    return part;
 }
 
 template <class Type, int T>
@@ -52,29 +57,49 @@ void few_panel(const MatmulArgs *m, int64_t p, int64_t t0) {
     const uint8_t *panel = m->panels + p * m->panel_bytes, *unit = panel + panel_header(L, m->cols);
     const int64_t units = panel_units(L, m->cols);
     const ActView &a = m->act;
-    F acc[T];
-    for (int t = 0; t < T; ++t) acc[t] = zerof();
+    alignas(64) float acc[T][16];  // once a group: not worth registers
+    for (int t = 0; t < T; ++t) storef(acc[t], zerof());
+    constexpr int64_t group_units = kGroupBlocks / n_blocks;
     UnitScales s;
-    for (int64_t u = 0; u < units; ++u, unit += L.unit_bytes) {
-        Type::scales(panel, unit, u, s);
-        for (int j = 0; j < n_blocks; ++j) {
-            const uint8_t *b = unit + codes_at(L) + j * L.block_bytes;
-            // All lines of the block at once and none further ahead: the hardware's prefetcher runs far ahead by itself when it
-            // sees the loads; prefetching 0.5 to 8 KiB ahead hid them from it (15-24 against 27-32 GB/s on a loaded Zen 4).
-            for (int i = 0; i < L.block_bytes; i += 64) prefetch(b + i);
-            typename Type::Codes codes;
-            codes.load(b);
-            const I c[8] = {codes.template at<0>(), codes.template at<1>(), codes.template at<2>(), codes.template at<3>(),
-                            codes.template at<4>(), codes.template at<5>(), codes.template at<6>(), codes.template at<7>()};
-            for (int t = 0; t < T; ++t) acc[t] = block_sum<Type>(acc[t], c, s, j, a, t0 + t, u * n_blocks + j);
+    for (int64_t u = 0, g = 0; u < units; ++g) {
+        F part[T];
+        for (int t = 0; t < T; ++t) part[t] = zerof();
+        const int64_t end = u + group_units < units ? u + group_units : units;
+        for (; u < end; ++u, unit += L.unit_bytes) {
+            Type::scales(panel, unit, u, s);
+            for (int j = 0; j < n_blocks; ++j) {
+                const uint8_t *b = unit + codes_at(L) + j * L.block_bytes;
+                // All lines of the block at once and none further ahead: the hardware's prefetcher runs far ahead by itself when it
+                // sees the loads; prefetching 0.5 to 8 KiB ahead hid them from it (15-24 against 27-32 GB/s on a loaded Zen 4).
+                for (int i = 0; i < L.block_bytes; i += 64) prefetch(b + i);
+                typename Type::Codes codes;
+                codes.load(b);
+                const I c[8] = {codes.template at<0>(), codes.template at<1>(), codes.template at<2>(), codes.template at<3>(),
+                                codes.template at<4>(), codes.template at<5>(), codes.template at<6>(), codes.template at<7>()};
+                const F scale0 = scale_of<Type, 0>(s, j), scale1 = scale_of<Type, 1>(s, j);
+                auto add = [&](int t) { part[t] = block_sum<Type>(part[t], c, scale0, scale1, s, j, a, t0 + t, u * n_blocks + j); };
+                if constexpr (T <= 4 || n_blocks == kGroupBlocks) {
+#pragma GCC unroll 8
+                    for (int t = 0; t < T; ++t) add(t);
+                } else {  // unrolled, gcc mixes the tokens of the small units' types until nothing fits the registers
+#pragma GCC unroll 1
+                    for (int t = 0; t < T; ++t) add(t);
+                }
+            }
+        }
+        for (int t = 0; t < T; ++t) {
+            if constexpr (Type::mins == Mins::group)
+                part[t] = fma(group_mins<Type::pairs>(s.pair, a, (t0 + t) * a.ldb + g * kGroupBlocks), loadf(s.min[0]), part[t]);
+            storef(acc[t], fma(part[t], setf(a.d[(t0 + t) * a.ldg + g]), loadf(acc[t])));
         }
     }
     const int64_t left = m->n_rows - p * kPanelRows;
     const int rows = left < kPanelRows ? static_cast<int>(left) : kPanelRows;
     for (int t = 0; t < T; ++t) {
         float *y = m->y + (t0 + t) * m->ldy + p * kPanelRows;
-        if (m->add) acc[t] = addf(loadf_n(m->add + (t0 + t) * m->ld_add + p * kPanelRows, rows), acc[t]);
-        storef_n(y, acc[t], rows);
+        F f = loadf(acc[t]);
+        if (m->add) f = addf(loadf_n(m->add + (t0 + t) * m->ld_add + p * kPanelRows, rows), f);
+        storef_n(y, f, rows);
     }
 }
 

@@ -10,24 +10,30 @@ namespace inlay::INLAY_TIER {
 namespace {
 
 // Blocks of K unpacked at once: two panels x 16 records of 576 bytes are 18 KiB, and leave room in a 32 KiB L1 for the
-// tokens that stream by (bench/kernels). A multiple of 8, the blocks of a K-quant's unit.
+// tokens that stream by (bench/kernels). A multiple of a group's.
 constexpr int kStretch = 16;
 // Tokens whose partial sums are kept while K goes by: 64 KiB of the scratch.
 constexpr int kSumTokens = 512;
 
-// A block of 16 rows as the tiles read it. `start` = codes were made to mean code - 128.
-template <Mins mins_, bool two_scales_, bool start_>
+// A block of 16 rows as the tiles read it, and what a group has at its end. `start` = codes were made to mean code - 128.
+template <Mins mins_, bool two_scales_, bool start_, int pairs_>
 struct Record {
     static constexpr Mins mins = mins_;
     static constexpr bool two_scales = two_scales_, start = start_;
+    static constexpr int halves = two_scales ? 2 : 1, pairs = pairs_;
     static constexpr int scale = 512;
-    static constexpr int min = scale + 64;
-    static constexpr int factor = min + (mins == Mins::none ? 0 : 64);
-    static constexpr int pair = factor + (two_scales ? 128 : 0);
-    static constexpr int bytes = pair + (mins == Mins::two ? 64 : 0);
+    static constexpr int min = scale + 64 * halves;
+    static constexpr int bytes = min + (mins == Mins::block ? 64 : 0);
+    static constexpr int group_bytes = mins == Mins::group ? 64 + 64 * pairs : 0;                    // min, then pairs
+    static constexpr int stretch_bytes = kStretch * bytes + kStretch / kGroupBlocks * group_bytes;  // the groups' after all blocks
 };
 template <class Type>
-using RecordOf = Record<Type::mins, Type::two_scales, Type::offset != 0>;
+constexpr int pairs_of() {
+    if constexpr (Type::mins == Mins::group) return Type::pairs;
+    else return 0;
+}
+template <class Type>
+using RecordOf = Record<Type::mins, Type::two_scales, Type::offset != 0, pairs_of<Type>()>;
 
 template <class Type, int g>
 INLAY_INLINE void unpack_codes(const typename Type::Codes &codes, uint8_t *out) {
@@ -43,20 +49,22 @@ void unpack(const uint8_t *panel, int64_t cols, int64_t u0, int64_t u1, uint8_t 
     using R = RecordOf<Type>;
     constexpr const PanelLayout &L = Type::layout;
     const uint8_t *unit = panel + panel_header(L, cols) + u0 * L.unit_bytes;
+    uint8_t *group = out + kStretch * R::bytes;
     UnitScales s;
     for (int64_t u = u0; u < u1; ++u, unit += L.unit_bytes) {
         Type::scales(panel, unit, u, s);
+        if constexpr (R::mins == Mins::group) {
+            store(group, load(s.min[0]));
+            for (int i = 0; i < R::pairs; ++i) store(group + 64 + 64 * i, load(s.pair[i]));
+            group += R::group_bytes;
+        }
         for (int j = 0; j < L.unit_k / kBlock; ++j, out += R::bytes) {
             typename Type::Codes codes;
             codes.load(unit + codes_at(L) + j * L.block_bytes);
             unpack_codes<Type, 0>(codes, out);
-            store(out + R::scale, load(s.scale[j]));
-            if constexpr (R::mins != Mins::none) store(out + R::min, load(s.min[j]));
-            if constexpr (R::two_scales) {
-                store(out + R::factor, load(s.factor[2 * j]));
-                store(out + R::factor + 64, load(s.factor[2 * j + 1]));
-            }
-            if constexpr (R::mins == Mins::two) store(out + R::pair, load(s.pair[j]));
+            storef(reinterpret_cast<float *>(out + R::scale), scale_of<Type, 0>(s, j));
+            if constexpr (R::two_scales) storef(reinterpret_cast<float *>(out + R::scale) + 16, scale_of<Type, 1>(s, j));
+            if constexpr (R::mins == Mins::block) store(out + R::min, load(s.min[j]));
         }
     }
 }
@@ -70,10 +78,12 @@ INLAY_INLINE void prefetch_next(const ActView &a, int64_t b) {
         for (int t = 0; t < T; ++t) prefetch(a.q + (T + t) * a.ldq + b * kBlock);
     } else if (b / 2 < T) {
         const int64_t at = (T + b / 2) * a.ldb;
-        prefetch(a.d + at);
-        if constexpr (R::mins == Mins::one) prefetch(a.sd + at);
-        if constexpr (R::two_scales) prefetch(a.h128 + 2 * at), prefetch(a.h128 + 2 * at + 16);
-        else if constexpr (R::start) prefetch(a.n128 + at);
+        prefetch(a.magic + at);
+        if constexpr (R::mins == Mins::block) prefetch(a.sp + at);
+        if constexpr (R::start && R::two_scales) prefetch(a.mh128 + 2 * at), prefetch(a.mh128 + 2 * at + 16);
+        else if constexpr (R::start) prefetch(a.m128 + at);
+        if constexpr (R::pairs == 4) prefetch(a.b16 + at);
+        if constexpr (R::pairs == 8) prefetch(a.s16 + 2 * at);
     }
 }
 
@@ -85,96 +95,90 @@ struct Target {
     int rows;  // of the second panel
 };
 
+// One block into T tokens x 2 panels. The sums start at `magic`, so that their bits are a float: 1.5 * 2^23 * p + S * p, and one
+// subtraction (in pipes that the products leave idle) is the conversion and the factor p at once.
+template <class R, int T>
+INLAY_INLINE void tile_block(const uint8_t *w0, const uint8_t *w1, const ActView &a, int64_t b, F (&f0)[T], F (&f1)[T]) {
+    constexpr int groups = 8 / R::halves;
+#pragma GCC unroll 2
+    for (int h = 0; h < R::halves; ++h) {
+        I i0[T], i1[T];
+#pragma GCC unroll 8
+        for (int t = 0; t < T; ++t) {
+            const int64_t at = t * a.ldb + b;
+            i0[t] = i1[t] = bcast(!R::start ? a.magic + at : R::two_scales ? a.mh128 + 2 * at + h : a.m128 + at);
+        }
+#pragma GCC unroll 8
+        for (int g = groups * h; g < groups * h + groups; ++g) {
+            const I c0 = load(w0 + 64 * g), c1 = load(w1 + 64 * g);
+#pragma GCC unroll 8
+            for (int t = 0; t < T; ++t) {
+                const I x = bcast(a.q + t * a.ldq + b * kBlock + 4 * g);
+                i0[t] = dot(i0[t], c0, x);
+                i1[t] = dot(i1[t], c1, x);
+            }
+        }
+        const F s0 = loadf(reinterpret_cast<const float *>(w0 + R::scale) + 16 * h), s1 = loadf(reinterpret_cast<const float *>(w1 + R::scale) + 16 * h);
+#pragma GCC unroll 8
+        for (int t = 0; t < T; ++t) {
+            const F k = as_f(bcast(a.magic + t * a.ldb + b));
+            f0[t] = fma(subf(as_f(i0[t]), k), s0, f0[t]);
+            f1[t] = fma(subf(as_f(i1[t]), k), s1, f1[t]);
+        }
+    }
+    if constexpr (R::mins == Mins::block) {
+        const F m0 = loadf(reinterpret_cast<const float *>(w0 + R::min)), m1 = loadf(reinterpret_cast<const float *>(w1 + R::min));
+#pragma GCC unroll 8
+        for (int t = 0; t < T; ++t) {
+            const F sp = setf(a.sp[t * a.ldb + b]);
+            f0[t] = fma(m0, sp, f0[t]);
+            f1[t] = fma(m1, sp, f1[t]);
+        }
+    }
+}
+
 // T tokens x 2 panels over n blocks. q, d.. point at the first token's first block; sums is [T][32]. The last stretch's
 // tiles write y themselves and ask for its lines, which are far apart, before their arithmetic.
 template <class R, int T>
 void tile(const uint8_t *w0, const uint8_t *w1, int64_t n, ActView a, float *sums, bool first, const Target *target) {
     if (target)
         for (int t = 0; t < T; ++t) prefetch_store(target->y + t * target->ldy), prefetch_store(target->y + t * target->ldy + 16);
-    F f0[T], f1[T];
-    for (int t = 0; t < T; ++t) {
-        f0[t] = first ? zerof() : loadf(sums + 32 * t);
-        f1[t] = first ? zerof() : loadf(sums + 32 * t + 16);
-    }
-    for (int64_t b = 0; b < n; ++b, w0 += R::bytes, w1 += R::bytes) {
-        prefetch_next<R, T>(a, b);
-        I i0[T], i1[T];
-        if constexpr (R::two_scales) {
-            I h0[T], h1[T];
-#pragma GCC unroll 2
-            for (int h = 0; h < 2; ++h) {
-#pragma GCC unroll 8
-                for (int t = 0; t < T; ++t) h0[t] = h1[t] = R::start ? bcast(a.h128 + 2 * (t * a.ldb + b) + h) : zero();
-#pragma GCC unroll 4
-                for (int g = 4 * h; g < 4 * h + 4; ++g) {
-                    const I c0 = load(w0 + 64 * g), c1 = load(w1 + 64 * g);
-#pragma GCC unroll 8
-                    for (int t = 0; t < T; ++t) {
-                        const I x = bcast(a.q + t * a.ldq + b * kBlock + 4 * g);
-                        h0[t] = dot(h0[t], c0, x);
-                        h1[t] = dot(h1[t], c1, x);
-                    }
-                }
-                const I m0 = load(w0 + R::factor + 64 * h), m1 = load(w1 + R::factor + 64 * h);
-#pragma GCC unroll 8
-                for (int t = 0; t < T; ++t) {
-                    i0[t] = h ? add32(i0[t], mul32(h0[t], m0)) : mul32(h0[t], m0);
-                    i1[t] = h ? add32(i1[t], mul32(h1[t], m1)) : mul32(h1[t], m1);
-                }
-            }
-        } else {
-#pragma GCC unroll 8
-            for (int t = 0; t < T; ++t) i0[t] = i1[t] = R::start ? bcast(a.n128 + t * a.ldb + b) : zero();
-#pragma GCC unroll 8
-            for (int g = 0; g < 8; ++g) {
-                const I c0 = load(w0 + 64 * g), c1 = load(w1 + 64 * g);
-#pragma GCC unroll 8
-                for (int t = 0; t < T; ++t) {
-                    const I x = bcast(a.q + t * a.ldq + b * kBlock + 4 * g);
-                    i0[t] = dot(i0[t], c0, x);
-                    i1[t] = dot(i1[t], c1, x);
-                }
-            }
+    const uint8_t *g0 = w0 + kStretch * R::bytes, *g1 = w1 + kStretch * R::bytes;
+    for (int64_t from = 0; from < n; from += kGroupBlocks) {
+        F f0[T], f1[T];
+        for (int t = 0; t < T; ++t) f0[t] = f1[t] = zerof();
+        const int64_t to = from + kGroupBlocks < n ? from + kGroupBlocks : n;
+        for (int64_t b = from; b < to; ++b, w0 += R::bytes, w1 += R::bytes) {
+            prefetch_next<R, T>(a, b);
+            tile_block<R, T>(w0, w1, a, b, f0, f1);
         }
-        const F s0 = loadf(reinterpret_cast<const float *>(w0 + R::scale)), s1 = loadf(reinterpret_cast<const float *>(w1 + R::scale));
-#pragma GCC unroll 8
-        for (int t = 0; t < T; ++t) {
-            const F d = setf(a.d[t * a.ldb + b]);
-            f0[t] = fma(cvt(i0[t]), mulf(s0, d), f0[t]);
-            f1[t] = fma(cvt(i1[t]), mulf(s1, d), f1[t]);
-        }
-        if constexpr (R::mins != Mins::none) {
-            const F m0 = loadf(reinterpret_cast<const float *>(w0 + R::min)), m1 = loadf(reinterpret_cast<const float *>(w1 + R::min));
+        if constexpr (R::mins == Mins::group) {
+            const F m0 = loadf(reinterpret_cast<const float *>(g0)), m1 = loadf(reinterpret_cast<const float *>(g1));
 #pragma GCC unroll 8
             for (int t = 0; t < T; ++t) {
-                if constexpr (R::mins == Mins::one) {
-                    const F sd = setf(a.sd[t * a.ldb + b]);
-                    f0[t] = fma(m0, sd, f0[t]);
-                    f1[t] = fma(m1, sd, f1[t]);
-                } else {
-                    const F d = setf(a.d[t * a.ldb + b]);
-                    const I x = bcast(a.s16 + 2 * (t * a.ldb + b));
-                    f0[t] = fma(cvt(madd16(load(w0 + R::pair), x)), mulf(m0, d), f0[t]);
-                    f1[t] = fma(cvt(madd16(load(w1 + R::pair), x)), mulf(m1, d), f1[t]);
-                }
+                f0[t] = fma(group_mins<R::pairs>(g0 + 64, a, t * a.ldb + from), m0, f0[t]);
+                f1[t] = fma(group_mins<R::pairs>(g1 + 64, a, t * a.ldb + from), m1, f1[t]);
             }
+            g0 += R::group_bytes, g1 += R::group_bytes;
         }
-    }
-    if (!target) {
+        const bool fresh = first && from == 0;
+#pragma GCC unroll 8
         for (int t = 0; t < T; ++t) {
-            storef(sums + 32 * t, f0[t]);
-            storef(sums + 32 * t + 16, f1[t]);
+            const F d = setf(a.d[t * a.ldg + from / kGroupBlocks]);
+            storef(sums + 32 * t, fma(f0[t], d, fresh ? zerof() : loadf(sums + 32 * t)));
+            storef(sums + 32 * t + 16, fma(f1[t], d, fresh ? zerof() : loadf(sums + 32 * t + 16)));
         }
-        return;
     }
+    if (!target) return;
     for (int t = 0; t < T; ++t) {
+        F f0 = loadf(sums + 32 * t), f1 = loadf(sums + 32 * t + 16);
         if (target->add) {
             const float *add = target->add + t * target->ld_add;
-            f0[t] = addf(loadf(add), f0[t]);
-            f1[t] = addf(loadf_n(add + 16, target->rows), f1[t]);
+            f0 = addf(loadf(add), f0);
+            f1 = addf(loadf_n(add + 16, target->rows), f1);
         }
-        storef(target->y + t * target->ldy, f0[t]);
-        storef_n(target->y + t * target->ldy + 16, f1[t], target->rows);
+        storef(target->y + t * target->ldy, f0);
+        storef_n(target->y + t * target->ldy + 16, f1, target->rows);
     }
 }
 
@@ -184,9 +188,19 @@ INLAY_INLINE Target advance(Target o, int64_t t) {
     return o;
 }
 
+// What the tiles read, from token t and block b, a group's first.
 INLAY_INLINE ActView advance(const ActView &a, int64_t t, int64_t b) {
     const int64_t at = t * a.ldb + b;
-    return {a.q + t * a.ldq + b * kBlock, a.d + at, a.sd + at, a.n128 + at, a.h128 + 2 * at, a.s16 + 2 * at, a.n16 + 4 * at, nullptr, a.ldq, a.ldb, 0};
+    ActView v = a;
+    v.q += t * a.ldq + b * kBlock;
+    v.d += t * a.ldg + b / kGroupBlocks;
+    v.sp += at;
+    v.s16 += 2 * at;
+    v.b16 += at;
+    v.magic += at;
+    v.m128 += at;
+    v.mh128 += 2 * at;
+    return v;
 }
 
 template <class R, int T>
@@ -215,9 +229,9 @@ void many_panels(const MatmulArgs *m, int64_t p) {
     using R = RecordOf<Type>;
     constexpr const PanelLayout &L = Type::layout;
     constexpr int n_blocks = L.unit_k / kBlock, stretch = kStretch / n_blocks;
-    static_assert(2 * kStretch * R::bytes + kSumTokens * 32 * 4 <= static_cast<int>(kMatmulScratch));
-    auto *w0 = static_cast<uint8_t *>(m->scratch), *w1 = w0 + kStretch * R::bytes;
-    auto *sums = reinterpret_cast<float *>(w1 + kStretch * R::bytes);
+    static_assert(2 * R::stretch_bytes + kSumTokens * 32 * 4 <= static_cast<int>(kMatmulScratch));
+    auto *w0 = static_cast<uint8_t *>(m->scratch), *w1 = w0 + R::stretch_bytes;
+    auto *sums = reinterpret_cast<float *>(w1 + R::stretch_bytes);
     const int64_t units = panel_units(L, m->cols);
     for (int64_t t0 = 0; t0 < m->n_tokens; t0 += kSumTokens) {
         const int64_t n_tokens = m->n_tokens - t0 < kSumTokens ? m->n_tokens - t0 : kSumTokens;

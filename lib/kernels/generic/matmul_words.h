@@ -30,15 +30,21 @@ struct Words {
     static constexpr int groups = Type::two_scales ? 4 : 8;
     // Taken from each code inside the 16-bit sum. Codes of five bits with a min (offset 0) need it to fit, and get it
     // back in 32 bits.
-    static constexpr bool lent = Type::mins == Mins::one && Type::layout.block_bytes == kU5;
+    static constexpr bool lent = Type::mins != Mins::none && Type::layout.block_bytes == kU5;
     static constexpr int offset = lent ? 16 : Type::offset;
     static constexpr int vectors = wide ? 16 : 8;  // a block's codes in a record
 
     static constexpr int scale = 64 * vectors;
     static constexpr int min = scale + 64;
-    static constexpr int factor = min + (Type::mins == Mins::none ? 0 : 64);
-    static constexpr int pair = factor + (Type::two_scales ? 128 : 0);
-    static constexpr int bytes = pair + (Type::mins == Mins::two ? 64 : 0);
+    static constexpr int factor = min + (Type::mins == Mins::block ? 64 : 0);
+    static constexpr int bytes = factor + (Type::two_scales ? 128 : 0);
+
+    static constexpr int pairs = [] {
+        if constexpr (Type::mins == Mins::group) return Type::pairs;
+        else return 0;
+    }();
+    static constexpr int group_bytes = pairs ? 64 + 64 * pairs : 0;                                  // a group's min, then pairs
+    static constexpr int stretch_bytes = kStretch * bytes + kStretch / kGroupBlocks * group_bytes;  // the groups' after all blocks
 };
 
 // Four signed bytes of each row as two pairs of 16 bits: (k0, k2) and (k1, k3).
@@ -68,7 +74,6 @@ struct FromPanel {
         if constexpr (kDot || Words<Type>::wide) return f;
         return or_(and_(f, set32(0xffff)), sll32<16>(f));
     }
-    INLAY_INLINE I pair() const { return load(s->pair[j]); }
 };
 // ... or in a record.
 template <class Type>
@@ -94,20 +99,19 @@ struct FromRecord {
     INLAY_INLINE I factor() const {
         return load(p + W::factor + 64 * h);
     }
-    INLAY_INLINE I pair() const { return load(p + W::pair); }
 };
 
 // Where T tokens' activations of one block are. wide: q points at 16-bit words in even_words/odd_words order.
 struct Tokens {
     const int8_t *q;
-    const float *d, *sd;
+    const float *p, *sp;
     const int32_t *n128, *h128;
-    const int16_t *s16, *n16;
+    const int16_t *n16;
     int64_t ldq, ldb;
 };
 INLAY_INLINE Tokens tokens_at(const ActView &a, int64_t t, int64_t b) {
     const int64_t at = t * a.ldb + b;
-    return {a.q + t * a.ldq + b * kBlock, a.d + at, a.sd + at, a.n128 + at, a.h128 + 2 * at, a.s16 + 2 * at, a.n16 + 4 * at, a.ldq, a.ldb};
+    return {a.q + t * a.ldq + b * kBlock, a.p + at, a.sp + at, a.n128 + at, a.h128 + 2 * at, a.n16 + 4 * at, a.ldq, a.ldb};
 }
 
 template <int g, int end, class S, int T>
@@ -164,25 +168,25 @@ INLAY_INLINE void matrix_sums(I (&i)[T], const uint8_t *record, const Tokens &x,
 #pragma GCC unroll 8
     for (int t = 0; t < T; t += 2) split(sum[t / 2], i[t], i[t + 1]);
 }
+template <class Type, int h, int T>
+INLAY_INLINE void half_sums(I (&i)[T], const FromRecord<Type> &w, const Tokens &x)
+    requires(T % 2 == 0)
+{
+    matrix_sums<Type, 4 * h, 4 * h + 4>(i, w.p, x, x.h128 + h, 2 * x.ldb);
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) i[t] = mul32(i[t], w.template factor<h>());
+}
 template <class Type, int T>
 INLAY_INLINE void block_sums(I (&i)[T], const FromRecord<Type> &w, const Tokens &x)
     requires(T % 2 == 0)
 {
-    if constexpr (Type::two_scales) {
-        I second[T];
-        matrix_sums<Type, 0, 4>(i, w.p, x, x.h128, 2 * x.ldb);
-        matrix_sums<Type, 4, 8>(second, w.p, x, x.h128 + 1, 2 * x.ldb);
-#pragma GCC unroll 8
-        for (int t = 0; t < T; ++t)
-            i[t] = add32(mul32(i[t], w.template factor<0>()), mul32(second[t], w.template factor<1>()));
-    } else {
-        matrix_sums<Type, 0, 8>(i, w.p, x, x.n128, x.ldb);
-    }
+    matrix_sums<Type, 0, 8>(i, w.p, x, x.n128, x.ldb);
 }
 #endif
 // A half block's sum times its factor.
+template <class Type>
 INLAY_INLINE I times_factor(I sum, I factor) {
-    if constexpr (kDot)
+    if constexpr (kDot || Words<Type>::wide)
         return mul32(sum, factor);
     else
         return madd16(sum, factor);
@@ -198,31 +202,25 @@ INLAY_INLINE I start16(const int16_t *n16) {
         return mul16(add16(bcast(n16), bcast(n16 + 2)), set16(Words<Type>::offset));
 }
 
-// Exact sums of one block for T tokens.
+// Exact sums of half a block times its factor, for T tokens ...
+template <class Type, int h, class S, int T>
+INLAY_INLINE void half_sums(I (&i)[T], const S &w, const Tokens &x) {
+    if constexpr (Words<Type>::wide) {
+        add_words<8 * h, 8>(i, w, x);
+    } else {
+#pragma GCC unroll 8
+        for (int t = 0; t < T; ++t) i[t] = kDot ? start32<Type>(x.h128 + 2 * t * x.ldb + h) : start16<Type, h>(x.n16 + 4 * t * x.ldb);
+        add_codes<4 * h, 4 * h + 4>(i, w, x);
+    }
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) i[t] = times_factor<Type>(i[t], w.template factor<h>());
+}
+// ... and of a whole one.
 template <class Type, class S, int T>
 INLAY_INLINE void block_sums(I (&i)[T], const S &w, const Tokens &x) {
     using W = Words<Type>;
-    if constexpr (W::wide && Type::two_scales) {
-        I second[T];
-        add_words<0, 8>(i, w, x);
-        add_words<8, 8>(second, w, x);
-#pragma GCC unroll 8
-        for (int t = 0; t < T; ++t) i[t] = add32(mul32(i[t], w.template factor<0>()), mul32(second[t], w.template factor<1>()));
-    } else if constexpr (W::wide) {
+    if constexpr (W::wide) {
         add_words<0, 16>(i, w, x);
-    } else if constexpr (Type::two_scales) {
-        alignas(64) int32_t first[T][16];
-#pragma GCC unroll 8
-        for (int t = 0; t < T; ++t) i[t] = kDot ? start32<Type>(x.h128 + 2 * t * x.ldb) : start16<Type, 0>(x.n16 + 4 * t * x.ldb);
-        add_codes<0, 4>(i, w, x);
-#pragma GCC unroll 8
-        for (int t = 0; t < T; ++t) {
-            store(first[t], times_factor(i[t], w.template factor<0>()));
-            i[t] = kDot ? start32<Type>(x.h128 + 2 * t * x.ldb + 1) : start16<Type, 1>(x.n16 + 4 * t * x.ldb);
-        }
-        add_codes<4, 8>(i, w, x);
-#pragma GCC unroll 8
-        for (int t = 0; t < T; ++t) i[t] = add32(load(first[t]), times_factor(i[t], w.template factor<1>()));
     } else if constexpr (kDot) {
 #pragma GCC unroll 8
         for (int t = 0; t < T; ++t) i[t] = start32<Type>(x.n128 + t * x.ldb);
@@ -240,17 +238,40 @@ INLAY_INLINE void block_sums(I (&i)[T], const S &w, const Tokens &x) {
 }
 
 template <class Type, class S, int T>
-INLAY_INLINE void block(float *sums, const S &w, const Tokens &x) {
-    I i[T];
-    block_sums<Type>(i, w, x);
+INLAY_INLINE void add_sums(float *part, const I (&i)[T], const S &w, const Tokens &x) {
     const F scale = w.scale();
 #pragma GCC unroll 8
     for (int t = 0; t < T; ++t) {
-        const F d = setf(x.d[t * x.ldb]);
-        F f = fma(cvt(i[t]), mulf(scale, d), loadf(sums + 16 * t));
-        if constexpr (Type::mins == Mins::one) f = fma(w.min(), setf(x.sd[t * x.ldb]), f);
-        if constexpr (Type::mins == Mins::two) f = fma(cvt(madd16(w.pair(), bcast(x.s16 + 2 * t * x.ldb))), mulf(w.min(), d), f);
-        storef(sums + 16 * t, f);
+        F f = fma(mulf(cvt(i[t]), setf(x.p[t * x.ldb])), scale, loadf(part + 16 * t));
+        if constexpr (Type::mins == Mins::block) f = fma(w.min(), setf(x.sp[t * x.ldb]), f);
+        storef(part + 16 * t, f);
+    }
+}
+
+template <class Type, class S, int T>
+INLAY_INLINE void block(float (&part)[T][16], const S &w, const Tokens &x) {
+    I i[T];
+    if constexpr (Type::two_scales) {
+        half_sums<Type, 0>(i, w, x);
+        add_sums<Type>(part[0], i, w, x);
+        half_sums<Type, 1>(i, w, x);
+    } else {
+        block_sums<Type>(i, w, x);
+    }
+    add_sums<Type>(part[0], i, w, x);
+}
+
+// After a group's last block: what T tokens have of it goes into their sums. at: the group's first block; d: its scale for
+// the first token; min and pairs: as in UnitScales.
+template <class Type, int T>
+INLAY_INLINE void end_group(float (&part)[T][16], float *sums, const ActView &a, int64_t at, const float *d, const void *min, const void *pairs) {
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) {
+        F f = loadf(part[t]);
+        if constexpr (Words<Type>::pairs > 0)
+            f = fma(group_mins<Words<Type>::pairs>(pairs, a, at + t * a.ldb), loadf(static_cast<const float *>(min)), f);
+        storef(sums + 16 * t, fma(f, setf(d[t * a.ldg]), loadf(sums + 16 * t)));
+        storef(part[t], zerof());
     }
 }
 
@@ -282,9 +303,15 @@ void unpack(const uint8_t *panel, int64_t cols, int64_t u0, int64_t u1, uint8_t 
     using W = Words<Type>;
     constexpr const PanelLayout &L = Type::layout;
     const uint8_t *unit = panel + panel_header(L, cols) + u0 * L.unit_bytes;
+    uint8_t *group = out + kStretch * W::bytes;
     UnitScales s;
     for (int64_t u = u0; u < u1; ++u, unit += L.unit_bytes) {
         Type::scales(panel, unit, u, s);
+        if constexpr (W::pairs > 0) {
+            store(group, load(s.min[0]));
+            for (int i = 0; i < W::pairs; ++i) store(group + 64 + 64 * i, load(s.pair[i]));
+            group += W::group_bytes;
+        }
         for (int j = 0; j < L.unit_k / kBlock; ++j, out += W::bytes) {
             FromPanel<Type> w;
             w.codes.load(unit + codes_at(L) + j * L.block_bytes);
@@ -292,12 +319,11 @@ void unpack(const uint8_t *panel, int64_t cols, int64_t u0, int64_t u1, uint8_t 
             w.j = j;
             unpack_codes<Type, 0>(w, out);
             storef(reinterpret_cast<float *>(out + W::scale), w.scale());
-            if constexpr (Type::mins != Mins::none) storef(reinterpret_cast<float *>(out + W::min), w.min());
+            if constexpr (Type::mins == Mins::block) storef(reinterpret_cast<float *>(out + W::min), w.min());
             if constexpr (Type::two_scales) {
                 store(out + W::factor, w.template factor<0>());
                 store(out + W::factor + 64, w.template factor<1>());
             }
-            if constexpr (Type::mins == Mins::two) store(out + W::pair, w.pair());
         }
     }
 }
@@ -317,7 +343,7 @@ void few_panel(const MatmulArgs *m, int64_t p, int64_t t0) {
     constexpr int n_blocks = L.unit_k / kBlock;
     const uint8_t *panel = m->panels + p * m->panel_bytes, *unit = panel + panel_header(L, m->cols);
     const int64_t units = panel_units(L, m->cols);
-    alignas(64) float sums[T][16] = {};
+    alignas(64) float sums[T][16] = {}, part[T][16] = {};
     alignas(64) int16_t words[T][32 * kStretch];
     UnitScales s;
     for (int64_t u = 0; u < units; ++u, unit += L.unit_bytes) {
@@ -335,8 +361,12 @@ void few_panel(const MatmulArgs *m, int64_t p, int64_t t0) {
                 x.q = reinterpret_cast<const int8_t *>(words[0] + j * kBlock);
                 x.ldq = sizeof words[0];
             }
-            block<Type, FromPanel<Type>, T>(sums[0], w, x);
+            block<Type, FromPanel<Type>, T>(part, w, x);
         }
+        const int64_t blocks = (u + 1) * n_blocks;
+        if (blocks % kGroupBlocks && u + 1 < units) continue;
+        const int64_t g = (blocks - 1) / kGroupBlocks;
+        end_group<Type>(part, sums[0], m->act, t0 * m->act.ldb + g * kGroupBlocks, m->act.d + t0 * m->act.ldg + g, s.min, s.pair);
     }
     for (int t = 0; t < T; ++t) finish(m, p, t0 + t, sums[t]);
 }
@@ -360,9 +390,15 @@ void tile(const uint8_t *records, int64_t n, const ActView &a, int64_t t0, int64
         x.ldq = sizeof words[0];
     }
     constexpr int step = Words<Type>::wide ? 64 : 32;
+    alignas(64) float part[T][16] = {};
+    const uint8_t *group = records + kStretch * Words<Type>::bytes;
     for (int64_t b = 0; b < n; ++b, records += Words<Type>::bytes) {
-        block<Type, FromRecord<Type>, T>(sums, {records}, x);
-        x.q += step, ++x.d, ++x.sd, ++x.n128, x.h128 += 2, x.s16 += 2, x.n16 += 4;
+        block<Type, FromRecord<Type>, T>(part, {records}, x);
+        x.q += step, ++x.p, ++x.sp, ++x.n128, x.h128 += 2, x.n16 += 4;
+        if ((b + 1) % kGroupBlocks && b + 1 < n) continue;
+        const int64_t g = (b0 + b) / kGroupBlocks;
+        end_group<Type>(part, sums, a, t0 * a.ldb + g * kGroupBlocks, a.d + t0 * a.ldg + g, group, group + 64);
+        group += Words<Type>::group_bytes;
     }
 }
 
@@ -370,9 +406,9 @@ template <class Type, int T>
 void many_panel(const MatmulArgs *m, int64_t p) {
     constexpr const PanelLayout &L = Type::layout;
     constexpr int n_blocks = L.unit_k / kBlock, stretch = kStretch / n_blocks;
-    static_assert(kStretch * Words<Type>::bytes + kSumTokens * 16 * 4 <= static_cast<int>(kMatmulScratch));
+    static_assert(Words<Type>::stretch_bytes + kSumTokens * 16 * 4 <= static_cast<int>(kMatmulScratch));
     auto *records = static_cast<uint8_t *>(m->scratch);
-    auto *sums = reinterpret_cast<float *>(records + kStretch * Words<Type>::bytes);
+    auto *sums = reinterpret_cast<float *>(records + Words<Type>::stretch_bytes);
     const int64_t units = panel_units(L, m->cols);
     for (int64_t t0 = 0; t0 < m->n_tokens; t0 += kSumTokens) {
         const int64_t n_tokens = m->n_tokens - t0 < kSumTokens ? m->n_tokens - t0 : kSumTokens;

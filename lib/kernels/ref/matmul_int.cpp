@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Quantised weights with int8 activations: the reference (docs/numerics.md section 5). A block of 32 k is, for each of
-// 16 rows, one exact integer dot product and one or two fma. The weights of a block are taken out of the panel as
-// int16, k by k, so that the integer loop runs over 16 lanes and a plain compiler vectorises it.
+// 16 rows, one or two exact integer dot products and as many fma; a group of 256 k is one more. The weights of a block
+// are taken out of the panel as int16, k by k, so that the integer loop runs over 16 lanes and a plain compiler vectorises it.
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -15,16 +15,20 @@ namespace {
 
 using namespace kernels;
 
-// What a type's block comes to. sum = sum over k of w * q, exact; then in this order
-//   acc = fma(float(sum), scale * d, acc)
-//   acc = fma(min, sd, acc)                                  types with one min a block
-//   acc = fma(float(m[0] * s16[0] + m[1] * s16[1]), min * d, acc)   q2_k: two mins a block
+// What a type's block comes to. sum = sum over k of w * q, exact, over the block, or each half of it where scales are for 16 k; then
+//   part = fma(float(sum) * p, scale, part)
+//   part = fma(min, float(sum q) * p, part)     types with a float min a block
+//   mins += m[0] * s16[0] + m[1] * s16[1]       k-quants with mins, exact
+// and at the end of a group part = fma(float(mins), min / 8, part), acc = fma(part, d, acc).
 struct Block {
     int16_t w[kBlock][kPanelRows];
     float scale[kPanelRows], min[kPanelRows];
     int16_t m[2][kPanelRows];
 };
-enum class Mins { none, one, two };
+enum class Mins { none, block, group };
+// Scales over 16 k, multiplied into w.
+template <class Type>
+constexpr bool halved = &Type::layout == &kLayoutQ2_K || &Type::layout == &kLayoutQ3_K || &Type::layout == &kLayoutQ6_K;
 
 float half_at(const uint8_t *p, int r) {
     uint16_t h;
@@ -81,7 +85,7 @@ struct Plain {
 template <const PanelLayout &L, bool bits>
 struct WithMin {
     static constexpr const PanelLayout &layout = L;
-    static constexpr Mins mins = Mins::one;
+    static constexpr Mins mins = Mins::block;
     static void read(const uint8_t *panel, const uint8_t *unit, int64_t u, int j, Block &b) {
         Plain<L, bits, 0>::read(panel, unit, u, j, b);
         for (int r = 0; r < kPanelRows; ++r) b.min[r] = half_at(unit + 64 + 32 * j, r);
@@ -116,24 +120,25 @@ struct Mxfp4 {
         }
     }
 };
-// q4_k, q5_k: scale = d * sc and min = -(dmin * m), both exact (11 + 6 bits).
+// q4_k, q5_k: scale = d * sc, exact (11 + 6 bits).
 template <const PanelLayout &L, bool bits>
 struct KWithMin {
     static constexpr const PanelLayout &layout = L;
-    static constexpr Mins mins = Mins::one;
+    static constexpr Mins mins = Mins::group;
     static void read(const uint8_t *, const uint8_t *unit, int64_t, int j, Block &b) {
         const uint8_t *six = unit, *d = six + kSixBits;
         codes<true, false, bits>(unit + codes_at(L) + j * L.block_bytes, b, [](int c, int, int) { return c; });
         for (int r = 0; r < kPanelRows; ++r) {
             b.scale[r] = half_at(d, r) * static_cast<float>(six_at(six, 2 * j, r));
-            b.min[r] = -(half_at(d + 32, r) * static_cast<float>(six_at(six, 2 * j + 1, r)));
+            b.min[r] = -half_at(d + 32, r);
+            b.m[0][r] = b.m[1][r] = static_cast<int16_t>(six_at(six, 2 * j + 1, r));
         }
     }
 };
 // The 16-k scales of q2_k, q3_k and q6_k are multiplied into the integers: |sum| stays below 2^24.
 struct Q2K {
     static constexpr const PanelLayout &layout = kLayoutQ2_K;
-    static constexpr Mins mins = Mins::two;
+    static constexpr Mins mins = Mins::group;
     static void read(const uint8_t *, const uint8_t *unit, int64_t, int j, Block &b) {
         const uint8_t *sc = unit, *d = sc + 256;
         codes<false, true, false>(unit + codes_at(layout) + j * kU2, b, [&](int c, int k, int r) { return c * (sc[16 * (2 * j + k / 16) + r] & 15); });
@@ -207,28 +212,42 @@ struct Ternary {
     }
 };
 
-template <Mins mins>
-void step(const Block &b, const ActView &a, int64_t t, int64_t ib, float *acc) {
+struct Sums {
+    float acc[kPanelRows], part[kPanelRows];
+    int32_t mins[kPanelRows];
+};
+
+template <class Type>
+void step(const Block &b, const ActView &a, int64_t t, int64_t ib, Sums &s) {
+    constexpr int parts = halved<Type> ? 2 : 1;
     const int8_t *q = a.q + t * a.ldq + ib * kBlock;
-    int32_t sum[kPanelRows] = {};
+    int32_t sum[parts][kPanelRows] = {};
     for (int k = 0; k < kBlock; ++k) {
         const int16_t x = q[k];
-        for (int r = 0; r < kPanelRows; ++r) sum[r] += b.w[k][r] * x;
+        for (int r = 0; r < kPanelRows; ++r) sum[k * parts / kBlock][r] += b.w[k][r] * x;
     }
     const int64_t at = t * a.ldb + ib;
-    const float d = a.d[at], sd = a.sd[at];
     for (int r = 0; r < kPanelRows; ++r) {
-        float v = std::fma(static_cast<float>(sum[r]), b.scale[r] * d, acc[r]);
-        if constexpr (mins == Mins::one) v = std::fma(b.min[r], sd, v);
-        if constexpr (mins == Mins::two)
-            v = std::fma(static_cast<float>(b.m[0][r] * a.s16[2 * at] + b.m[1][r] * a.s16[2 * at + 1]), b.min[r] * d, v);
-        acc[r] = v;
+        for (int h = 0; h < parts; ++h) s.part[r] = std::fma(static_cast<float>(sum[h][r]) * a.p[at], b.scale[r], s.part[r]);
+        if constexpr (Type::mins == Mins::block) s.part[r] = std::fma(b.min[r], a.sp[at], s.part[r]);
+        if constexpr (Type::mins == Mins::group) s.mins[r] += b.m[0][r] * a.s16[2 * at] + b.m[1][r] * a.s16[2 * at + 1];
+    }
+}
+
+// After a group's last block.
+template <class Type>
+void end_group(const Block &b, float d, Sums &s) {
+    for (int r = 0; r < kPanelRows; ++r) {
+        if constexpr (Type::mins == Mins::group) s.part[r] = std::fma(static_cast<float>(s.mins[r]), b.min[r] * 0.125f, s.part[r]);
+        s.acc[r] = std::fma(s.part[r], d, s.acc[r]);
+        s.part[r] = 0;
+        s.mins[r] = 0;
     }
 }
 
 template <class Type>
 void matmul(const MatmulArgs *m) noexcept {
-    constexpr int kTokens = 32;  // a block is taken apart once for so many tokens; their sums are 2 KiB
+    constexpr int kTokens = 32;  // a block is taken apart once for so many tokens; their sums are 6 KiB
     constexpr const PanelLayout &l = Type::layout;
     const int64_t units = panel_units(l, m->cols), header = panel_header(l, m->cols);
     for (int64_t p = 0; p < m->n_panels; ++p) {
@@ -237,17 +256,22 @@ void matmul(const MatmulArgs *m) noexcept {
         const int rows = left < kPanelRows ? static_cast<int>(left) : kPanelRows;
         for (int64_t t0 = 0; t0 < m->n_tokens; t0 += kTokens) {
             const int n = m->n_tokens - t0 < kTokens ? static_cast<int>(m->n_tokens - t0) : kTokens;
-            float acc[kTokens][kPanelRows] = {};
+            Sums sums[kTokens] = {};
             Block b;
             for (int64_t u = 0; u < units; ++u)
                 for (int j = 0; j < l.unit_k / kBlock; ++j) {
                     Type::read(panel, panel + header + u * l.unit_bytes, u, j, b);
-                    for (int t = 0; t < n; ++t) step<Type::mins>(b, m->act, t0 + t, u * (l.unit_k / kBlock) + j, acc[t]);
+                    const int64_t ib = u * (l.unit_k / kBlock) + j;
+                    const bool last = ib % kGroupBlocks == kGroupBlocks - 1 || ib == m->act.ldb - 1;
+                    for (int t = 0; t < n; ++t) {
+                        step<Type>(b, m->act, t0 + t, ib, sums[t]);
+                        if (last) end_group<Type>(b, m->act.d[(t0 + t) * m->act.ldg + ib / kGroupBlocks], sums[t]);
+                    }
                 }
             for (int t = 0; t < n; ++t)
                 for (int r = 0; r < rows; ++r) {
                     const float *add = m->add ? m->add + (t0 + t) * m->ld_add + p * kPanelRows + r : nullptr;
-                    m->y[(t0 + t) * m->ldy + p * kPanelRows + r] = add ? *add + acc[t][r] : acc[t][r];
+                    m->y[(t0 + t) * m->ldy + p * kPanelRows + r] = add ? *add + sums[t].acc[r] : sums[t].acc[r];
                 }
         }
     }

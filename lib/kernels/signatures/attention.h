@@ -39,7 +39,7 @@ constexpr int64_t kv_panel_bytes(KvType t, int64_t k_dim, int64_t v_dim) {
 using KvWriteFn = void(const float *k, const float *v, uint8_t *panel, int64_t slot, int64_t k_dim, int64_t v_dim) noexcept;
 
 // s[r][t] = dot(q[r], K[t]): one chain of fma over dims from 0 upwards, starting at 0. q8_0: blocks of 32 dims, the
-// exact integer dot of q's int8 and K's, then acc = fma(float(dot), d_q * d_k, acc).
+// exact integer dot of q's int8 and K's, then acc = fma(float(dot), (d_q * p_q) * d_k, acc).
 // Tokens past the sequence's end within the last panel get a value that nobody uses.
 struct AttnScoresArgs {
     const float *q;                // [rows, ldq], scaled; float types

@@ -62,6 +62,7 @@ INLAY_INLINE I mul16(I x, I y) { return {_mm256_mullo_epi16(x.a, y.a), _mm256_mu
 INLAY_INLINE I mul32(I x, I y) { return {_mm256_mullo_epi32(x.a, y.a), _mm256_mullo_epi32(x.b, y.b)}; }
 INLAY_INLINE I madd16(I x, I y) { return {_mm256_madd_epi16(x.a, y.a), _mm256_madd_epi16(x.b, y.b)}; }
 INLAY_INLINE I maddubs(I u, I s) { return {_mm256_maddubs_epi16(u.a, s.a), _mm256_maddubs_epi16(u.b, s.b)}; }
+INLAY_INLINE I madd_add(I acc, I a, I b) { return add32(acc, madd16(a, b)); }
 INLAY_INLINE I table16(const void *p) { return both(_mm256_broadcastsi128_si256(_mm_loadu_si128(static_cast<const __m128i *>(p)))); }
 INLAY_INLINE I lookup(I table, I index) { return {_mm256_shuffle_epi8(table.a, index.a), _mm256_shuffle_epi8(table.b, index.b)}; }
 

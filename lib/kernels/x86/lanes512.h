@@ -63,6 +63,7 @@ INLAY_INLINE I lookup(I table, I index) { return _mm512_shuffle_epi8(table, inde
 INLAY_INLINE F cvt(I v) { return _mm512_cvtepi32_ps(v); }
 INLAY_INLINE F mulf(F a, F b) { return _mm512_mul_ps(a, b); }
 INLAY_INLINE F addf(F a, F b) { return _mm512_add_ps(a, b); }
+INLAY_INLINE F subf(F a, F b) { return _mm512_sub_ps(a, b); }
 INLAY_INLINE F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
 INLAY_INLINE F halves(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i *>(p))); }
 INLAY_INLINE I bytes_u(const void *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128(static_cast<const __m128i *>(p))); }
@@ -93,6 +94,9 @@ INLAY_INLINE void pin(I &v) { asm("" : "+v"(v)); }
 
 #if defined(__AVX512VNNI__)
 INLAY_INLINE I dot(I acc, I u, I s) { return _mm512_dpbusd_epi32(acc, u, s); }
+INLAY_INLINE I madd_add(I acc, I a, I b) { return _mm512_dpwssd_epi32(acc, a, b); }
+#else
+INLAY_INLINE I madd_add(I acc, I a, I b) { return add32(acc, madd16(a, b)); }
 #endif
 
 }  // namespace

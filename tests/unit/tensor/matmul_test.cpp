@@ -47,7 +47,7 @@ std::vector<double> rounded(const Case &c) {
     for (int64_t t = 0; t < c.tokens; ++t) {
         kernels::ActView v = c.a.view(t);
         for (int64_t k = 0; k < c.cols; ++k)
-            out[static_cast<size_t>(t * c.cols + k)] = v.x ? v.x[k] : static_cast<double>(v.q[k]) * v.d[k / 32];
+            out[static_cast<size_t>(t * c.cols + k)] = v.x ? v.x[k] : static_cast<double>(v.q[k]) * v.p[k / 32] * v.d[k / 256];
     }
     return out;
 }
@@ -85,34 +85,50 @@ TEST_CASE("the reference is the product, within f32 rounding") {
     }
 }
 
-TEST_CASE("rounding to int8: exact scale, ties to even, sums, bad values") {
+TEST_CASE("rounding to int8: exact scales, ties to even, sums, bad values") {
     auto table = kernels::build_table({});
     Memory mem;
-    Activations a(mem, ActKind::q8, 1, 96);
-    std::vector<float> x(96);
-    for (int i = 0; i < 32; ++i) x[static_cast<size_t>(i)] = static_cast<float>(i) - 8.5f;  // amax 22.5
-    x[0] = 127.0f, x[1] = 2.5f, x[2] = 3.5f, x[3] = -2.5f;
-    x[40] = 1e-38f;            // block 1: too small to say anything
-    x[70] = INFINITY;          // block 2: not a number any more
-    quantize_rows(table, x.data(), 96, 0, 1, a);
+    Activations a(mem, ActKind::q8, 1, 3 * 256 + 32);
+    std::vector<float> x(3 * 256 + 32);
+    x[0] = 127.0f, x[1] = 2.5f, x[2] = 3.5f, x[3] = -2.5f, x[20] = 1.0f;  // block 0 has the group's greatest value
+    x[32] = 63.5f, x[33] = 1.25f;   // block 1: half of it, so twice the precision
+    x[64] = 63.6f, x[65] = 1.25f;   // block 2: a little more than half
+    x[96] = 1e-9f;                  // block 3: the halvings end at 2^15
+    x[256] = 1e-38f;                // group 1: too small to say anything
+    x[600] = INFINITY;              // group 2: not a number any more
+    x[3 * 256 + 1] = -254.0f;       // group 3: one block and one of padding
+    quantize_rows(table, x.data(), 3 * 256 + 32, 0, 1, a);
     auto v = a.view(0);
+    CHECK(v.ldb == 26);
+    CHECK(v.ldg == 4);
     CHECK(v.d[0] == 1.0f);
+    CHECK(v.p[0] == 1.0f);
     CHECK(v.q[0] == 127);
     CHECK(v.q[1] == 2);
     CHECK(v.q[2] == 4);
     CHECK(v.q[3] == -2);
-    int sum = 0, half = 0;
-    for (int i = 0; i < 32; ++i) sum += v.q[i], half += i < 16 ? v.q[i] : 0;
+    int sum = 127 + 2 + 4 - 2 + 1, half = sum - 1;
     CHECK(v.n128[0] == -128 * sum);
-    CHECK(v.s16[0] == half);
-    CHECK(v.s16[1] == sum - half);
-    CHECK(v.sd[0] == static_cast<float>(sum));
+    CHECK(v.s16[0] == 8 * half);
+    CHECK(v.s16[1] == 8);
+    CHECK(v.b16[0] == 8 * sum);
+    CHECK(v.sp[0] == static_cast<float>(sum));
+    CHECK(v.p[1] == 0.5f);
+    CHECK(v.q[32] == 127);
+    CHECK(v.q[33] == 2);
+    CHECK(v.s16[2] == 4 * 129);
+    CHECK(v.p[2] == 1.0f);
+    CHECK(v.q[64] == 64);
+    CHECK(v.q[65] == 1);
+    CHECK(v.p[3] == 0x1p-15f);
+    CHECK(v.q[96] == 0);
     CHECK(v.d[1] == 0.0f);
+    CHECK(v.p[8] == 1.0f);
     CHECK(std::isnan(v.d[2]));
-    CHECK(v.q[70] == 0);
-    CHECK(v.ldb == 4);  // an even number of blocks; the last is nothing
-    CHECK(v.d[3] == 0.0f);
-    CHECK(v.q[127] == 0);
+    CHECK(v.q[600] == 0);
+    CHECK(v.d[3] == 2.0f);
+    CHECK(v.q[3 * 256 + 1] == -127);
+    CHECK(v.q[3 * 256 + 63] == 0);
 }
 
 TEST_CASE("panels, tokens and the added rows can be cut anywhere") {

@@ -8,15 +8,12 @@ namespace inlay::avx512vnni {
 
 namespace {
 
-// From here on unpacking a panel once pays: eight tokens from the panel itself already run at 95 to 105 % of the tiles'
-// speed, and tiles of 6 waste more on the last tokens (bench/kernels --tokens=8,16,32,64).
-constexpr int64_t kManyFrom = 40;
+// From here on unpacking a panel once pays (bench/kernels --tokens=8,12,16,24).
+constexpr int64_t kManyFrom = 9;
 
 template <class Type>
 void matmul(const MatmulArgs *m) noexcept {
-    // 32 rows x 6 tokens: 12 integer and 12 f32 sums + 2 code vectors + 1 of 32 registers. With factors over 16 k the
-    // sums of half a block are kept besides: 4 tokens.
-    constexpr int tokens = Type::two_scales ? 4 : 6;
+    constexpr int tokens = 6;  // 32 rows x 6 tokens: 12 integer and 12 f32 sums + 2 code vectors + 1 of 32 registers
     int64_t p = 0;
     if (m->n_tokens >= kManyFrom)
         for (; p + 1 < m->n_panels; p += 2) many_panels<Type, tokens>(m, p);
