@@ -4,6 +4,7 @@
 
 #include "text/tokenizer_gguf.h"
 #include "text/tokenizer_hf.h"
+#include "text/tokenizer_parts.h"
 #include "text/tokenizer_sp.h"
 
 namespace inlay::text {
@@ -23,6 +24,17 @@ Owned<Tokenizer> tokenizer_from_checkpoint(Memory &m, const io::WeightsFile &fil
     const io::Json *c = config && config->root().is_object() ? &config->root() : nullptr;
     if (auto doc = file.side_json("tokenizer.json", json_limits)) return tokenizer_from_hf(m, doc->root(), c, limits, log);
     if (auto bytes = file.side_bytes("tokenizer.model", limits.tokenizer_json_bytes)) return tokenizer_from_sp(m, view(*bytes), c, limits, log);
+    // Folders from before tokenizer.json.
+    auto from_parts = [&](const String &text) {
+        return tokenizer_from_hf(m, io::JsonDocument::parse(m, text, json_limits, "tokenizer.json made of parts").root(), c, limits, log);
+    };
+    if (auto vocab = file.side_bytes("vocab.txt", limits.tokenizer_json_bytes)) return from_parts(wordpiece_parts_json(m, view(*vocab), c));
+    if (auto vocab = file.side_json("vocab.json", json_limits))
+        if (auto merges = file.side_bytes("merges.txt", limits.tokenizer_json_bytes)) {
+            if (file.side_bytes("added_tokens.json", limits.tokenizer_json_bytes) && !(c && c->get("added_tokens_decoder")))
+                fail(Code::unsupported, "added_tokens.json without added_tokens_decoder in tokenizer_config.json does not say what its tokens are");
+            return from_parts(bpe_parts_json(m, vocab->root(), view(*merges), c));
+        }
     return nullptr;
 }
 

@@ -8,7 +8,8 @@
 
 namespace inlay::text {
 
-// Null where the checkpoint has no tokenizer. A folder's tokenizer.json comes before its tokenizer.model.
+// Null where the checkpoint has no tokenizer. A folder's tokenizer.json comes before its tokenizer.model, that before
+// vocab.txt, that before vocab.json with merges.txt.
 Owned<Tokenizer> tokenizer_from_checkpoint(Memory &m, const io::WeightsFile &file, const Limits &limits, const Log &log);
 
 // Whether `path` names a tokenizer file by its ending (".json", ".model").

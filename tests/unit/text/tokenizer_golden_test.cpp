@@ -3,14 +3,19 @@
 // normal forms, tokenizer.json and .model files; then the streaming decoder and stop strings, which have no original.
 #include <doctest/doctest.h>
 
+#include <unistd.h>
+
+#include <filesystem>
 #include <map>
 
 #include "io/utf8.h"
 #include "support/shared.h"
 #include "text/bpe.h"
+#include "text/messages.h"
 #include "text/stop_strings.h"
 #include "text/stream_decoder.h"
 #include "text/tokenizer_file.h"
+#include "text/tokenizer_hf.h"
 #include "tokenizer_support.h"
 
 using namespace inlay_test;
@@ -107,6 +112,71 @@ TEST_CASE("small tokenizers answer as their originals") {
             CHECK(decode(m, t, got) == text);
     });
     CHECK(n > 1000);
+}
+
+// The parts that folders held before tokenizer.json, taken from the golden files: vocab.txt; vocab.json and merges.txt.
+TEST_CASE("folders of vocab.txt, and of vocab.json with merges.txt") {
+    Memory m;
+    EncodeScratch s(m);
+    const auto root = std::filesystem::temp_directory_path() / ("inlay-parts-" + std::to_string(::getpid()));
+    auto put = [&](const char *folder, const char *name, std::string_view text) {
+        std::filesystem::create_directories(root / folder);
+        std::ofstream(root / folder / name, std::ios::binary) << text;
+    };
+    auto from_folder = [&](const char *folder) {
+        auto file = io::open_checkpoint(io::FileSystem(), m, (root / folder).string(), Limits(), Log());
+        return text::tokenizer_from_checkpoint(m, *file, Limits(), Log());
+    };
+    auto added_list = [&](const io::Json &tokenizer) {
+        std::string list;
+        for (const io::Json &a : tokenizer.find("added_tokens")->items()) {
+            list += (list.empty() ? "" : ",") + ("\"" + std::string(a.find("id")->number_text())) + "\":" + std::string(text::write_json(m, a));
+        }
+        return "\"added_tokens_decoder\":{" + list + "}";
+    };
+    auto doc = io::JsonDocument::parse(m, read_file(kFolder + "wordpiece.json"), text::tokenizer_json_limits({}));
+    const auto vocab = doc.root().find("model")->find("vocab")->members();
+    std::vector<std::string> by_id(vocab.size());
+    for (const io::JsonMember &x : vocab) by_id[static_cast<size_t>(*x.value.integer())] = std::string(x.key);
+    std::string lines;
+    for (const std::string &t : by_id) lines += t + "\n";
+    put("bert", "vocab.txt", lines);
+    put("bert", "tokenizer_config.json", "{\"tokenizer_class\":\"BertTokenizer\",\"cls_token\":\"[CLS]\"," + added_list(doc.root()) + "}");
+
+    auto bpe = io::JsonDocument::parse(m, read_file(kFolder + "prefix.json"), text::tokenizer_json_limits({}));
+    std::string merges = "#version: 0.2\n";
+    for (const io::Json &x : bpe.root().find("model")->find("merges")->items())
+        merges += std::string(x.items()[0].string()) + " " + std::string(x.items()[1].string()) + "\r\n";
+    put("gpt2", "vocab.json", std::string(text::write_json(m, *bpe.root().find("model")->find("vocab"))));
+    put("gpt2", "merges.txt", merges);
+    put("gpt2", "tokenizer_config.json", "{\"add_prefix_space\":true," + added_list(bpe.root()) + "}");
+    {
+        auto bert = from_folder("bert"), gpt2 = from_folder("gpt2");
+        REQUIRE(bert);
+        REQUIRE(gpt2);
+        int n = each_row(m, "cases.jsonl", [&](const io::Json &row) {
+            std::string_view file = row.find("file")->string(), text = row.find("text")->string();
+            if (file != "wordpiece.json" && file != "prefix.json") return;
+            bool special = row.find("special")->boolean();
+            CAPTURE(file);
+            CAPTURE(text);
+            Ids want;
+            for (const io::Json &i : row.find("ids")->items()) want.push_back(static_cast<int32_t>(*i.integer()));
+            CHECK(show(encode(s, file == "wordpiece.json" ? *bert : *gpt2, text, special, special)) == show(want));
+        });
+        CHECK(n > 1000);
+        CHECK(bert->special().cls == bert->find("[CLS]"));
+    }
+    // Roberta's front and back; what is not known is refused by its name.
+    put("gpt2", "tokenizer_config.json", R"({"tokenizer_class":"CLIPTokenizer"})");
+    CHECK_THROWS_AS(from_folder("gpt2"), Error);
+    put("bert", "tokenizer_config.json", R"({"tokenizer_class":"BertJapaneseTokenizer"})");
+    CHECK_THROWS_AS(from_folder("bert"), Error);
+    put("gpt2", "vocab.json", R"({"<s>":0,"</s>":1,"a":2,"b":3,"ab":4,"<unk>":5})");
+    put("gpt2", "merges.txt", "a b\n");
+    put("gpt2", "tokenizer_config.json", R"({"tokenizer_class":"RobertaTokenizerFast"})");
+    CHECK(show(encode(s, *from_folder("gpt2"), "abb", true, false)) == show(Ids{0, 4, 3, 1}));
+    std::filesystem::remove_all(root);
 }
 
 TEST_CASE("offsets lead back through normalisation") {
