@@ -90,7 +90,7 @@ private:
                                   set({{'c', 'f'}, {'C', 'F'}}), hex(), hex()});
         uint32_t escape = ast_.seq({ast_.literal("\\"), ast_.alt({set({{'"', '"'},
                                                                        {'\\', '\\'},
-                                                                       {python ? 'n' : '/', python ? 'n' : '/'},
+                                                                       {python ? uint32_t{'n'} : uint32_t{'/'}, python ? uint32_t{'n'} : uint32_t{'/'}},
                                                                        {'b', 'b'},
                                                                        {'f', 'f'},
                                                                        {'n', 'n'},
