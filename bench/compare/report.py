@@ -116,6 +116,8 @@ def roof_lines(results):
     if hops:
         out.append(f"a cache line between CPUs: {min(hops):.0f}–{max(hops):.0f} ns (above 100 the VM's CPUs do not share an L3; with two threads"
                    " the bandwidth is then about twice that of neighbours, and samples scatter)")
+    if results.busy_windows():
+        out.append(f"{len(results.busy_windows())} of {len(results.data['windows'])} windows began on a busy machine: their samples count only where there are no others")
     if results.roof("file", 0):
         out.append(f"reading the cached file into fresh memory: {number(results.roof('file', 0))} GB/s")
     return out

@@ -25,8 +25,16 @@ class Results:
         self.save()
 
     def samples(self, model, test, threads, engine):
-        return [s for s in self.data["samples"]
-                if (s["model"], s["test"], s["threads"], s["engine"]) == (model, test, threads, engine) and "error" not in s]
+        found = [s for s in self.data["samples"]
+                 if (s["model"], s["test"], s["threads"], s["engine"]) == (model, test, threads, engine) and "error" not in s]
+        busy = self.busy_windows()
+        return [s for s in found if s["window"] not in busy] or found
+
+    def busy_windows(self):
+        """Windows that began with arithmetic well below what this machine has shown: somebody else was running."""
+        peaks = [max([p["gops"] for p in w.get("roof", {}).get("peaks", []) if p["kind"] == "int8" and p["threads"] == 1], default=0)
+                 for w in self.data["windows"]]
+        return {i for i, p in enumerate(peaks) if p < 0.85 * max(peaks)}
 
     def tries(self, model, test, threads, engine):
         return sum((s["model"], s["test"], s["threads"], s["engine"]) == (model, test, threads, engine) for s in self.data["samples"])
@@ -47,7 +55,10 @@ class Results:
     def roof(self, kind, threads, pages="2M"):
         """The median over the windows: a VM's neighbours come and go."""
         v = []
-        for w in self.data["windows"]:
+        busy = self.busy_windows()
+        for i, w in enumerate(self.data["windows"]):
+            if i in busy:
+                continue
             roof = w.get("roof", {})
             if kind == "read":
                 v += [r["gbps"] for r in roof.get("read", []) if r["threads"] == threads and r["pages"] == pages]

@@ -361,7 +361,7 @@ private:
 };
 
 Weights::Weights(Memory &m, const io::WeightsFile &file, const Architecture &arch, const Config &config, LayerRange range)
-    : memory_(&m), range_(range), specs_(m), sources_(m), small_sources_(m), layers_(m), matrices_(m) {
+    : memory_(&m), range_(range), specs_(m), sources_(m), small_sources_(m), layers_(m), arenas_(m), matrices_(m) {
     if (range_.end == 0) range_.end = config.n_layers;
     if (range_.begin < 0 || range_.begin >= range_.end || range_.end > config.n_layers)
         fail(Code::invalid_argument, "layers ", range_.begin, " to ", range_.end, " are no range of the model's ", config.n_layers);

@@ -134,6 +134,7 @@ private:
     io::PackKey pack_key(const io::WeightsFile &file) const;
     Vector<io::PackSection> pack_sections() const;
     void check_all_finite(thread::Executor &executor) const;
+    void place_matrices();
     void load_small(const io::WeightsFile &file);
     void pack(const io::WeightsFile &file, const Task &task, std::span<std::byte> staging);
 
@@ -149,6 +150,7 @@ private:
     bool loaded_ = false, validate_ = false;
 
     Vector<LayerWeights> layers_;
+    Vector<Buffer> arenas_;  // what the matrices lie in, in order
     Vector<tensor::PackedMatrix> matrices_;
     Buffer small_;
 };

@@ -65,6 +65,11 @@ void pack_row(DType t, const uint8_t *src, int64_t cols, int lane, uint8_t *pane
     pad_row(t, cols, lane, panel);
 }
 
+// Lanes past the rows are 0.
+void clear_last_panel(PackedMatrix &w) noexcept {
+    if (w.rows() % kPanelRows) std::memset(w.panel(w.n_panels() - 1), 0, static_cast<size_t>(w.panel_bytes()));
+}
+
 }  // namespace
 
 bool packable(DType t) noexcept { return panel_layout(t) != nullptr; }
@@ -87,21 +92,31 @@ PackedMatrix make_packed(Memory &m, DType t, int64_t rows, int64_t cols) {
     w.data_ = Buffer(m, s.bytes, align, MemTag::weights);
     w.panels_ = w.data_.as<uint8_t>();
     advise_huge_pages(w.data_.data(), w.data_.size());
-    if (rows % kPanelRows) std::memset(w.panel(w.n_panels() - 1), 0, s.panel_bytes);
+    clear_last_panel(w);
     return w;
 }
 
-PackedMatrix packed_view(DType t, int64_t rows, int64_t cols, std::span<const std::byte> panels) {
+PackedMatrix packed_at(DType t, int64_t rows, int64_t cols, std::span<std::byte> panels) {
     Shape s = shape_of(t, rows, cols);
     if (panels.size() != s.bytes || reinterpret_cast<uintptr_t>(panels.data()) % 64)
-        fail(Code::internal, "a view of ", panels.size(), " bytes for a matrix of ", s.bytes);
+        fail(Code::internal, "room of ", panels.size(), " bytes for a matrix of ", s.bytes);
     PackedMatrix w;
     w.dtype_ = t;
     w.rows_ = rows;
     w.cols_ = cols;
     w.panel_bytes_ = static_cast<int64_t>(s.panel_bytes);
-    w.panels_ = reinterpret_cast<const uint8_t *>(panels.data());
+    w.panels_ = reinterpret_cast<uint8_t *>(panels.data());
     return w;
+}
+
+PackedMatrix place_packed(DType t, int64_t rows, int64_t cols, std::span<std::byte> room) {
+    PackedMatrix w = packed_at(t, rows, cols, room);
+    clear_last_panel(w);
+    return w;
+}
+
+PackedMatrix packed_view(DType t, int64_t rows, int64_t cols, std::span<const std::byte> panels) {
+    return packed_at(t, rows, cols, {const_cast<std::byte *>(panels.data()), panels.size()});
 }
 
 uint64_t panel_layout_id(DType t) noexcept {

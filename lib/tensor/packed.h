@@ -31,23 +31,25 @@ public:
     int64_t panel_bytes() const noexcept { return panel_bytes_; }
     uint64_t bytes() const noexcept { return static_cast<uint64_t>(n_panels() * panel_bytes_); }
     const uint8_t *panel(int64_t p) const noexcept { return panels_ + p * panel_bytes_; }
-    uint8_t *panel(int64_t p) noexcept { return data_.as<uint8_t>() + p * panel_bytes_; }  // never of a view
+    uint8_t *panel(int64_t p) noexcept { return panels_ + p * panel_bytes_; }  // never of a packed_view()
     explicit operator bool() const noexcept { return panels_ != nullptr; }
 
 private:
     friend PackedMatrix make_packed(Memory &, DType, int64_t, int64_t);
-    friend PackedMatrix packed_view(DType, int64_t, int64_t, std::span<const std::byte>);
+    friend PackedMatrix packed_at(DType, int64_t, int64_t, std::span<std::byte>);
     DType dtype_ = DType::f32;
     int64_t rows_ = 0, cols_ = 0, panel_bytes_ = 0;
-    const uint8_t *panels_ = nullptr;
-    Buffer data_;  // empty in a view
+    uint8_t *panels_ = nullptr;
+    Buffer data_;  // empty where the panels lie elsewhere
 };
 
 // Room for the matrix: 64-byte aligned; 2 MiB aligned and with huge pages asked for when large. Rows are undefined
 // until packed; lanes past `rows` are zero. Same errors as packed_bytes().
 PackedMatrix make_packed(Memory &m, DType t, int64_t rows, int64_t cols);
 
-// Panels that lie elsewhere (a pack file), of packed_bytes() bytes, 64-byte aligned, which must outlive the matrix. INTERNAL for another size.
+// The same in the caller's memory of packed_bytes() bytes, 64-byte aligned, which must outlive the matrix. INTERNAL for another size.
+PackedMatrix place_packed(DType t, int64_t rows, int64_t cols, std::span<std::byte> room);
+// Panels that are there already and are only read (a pack file); else the same.
 PackedMatrix packed_view(DType t, int64_t rows, int64_t cols, std::span<const std::byte> panels);
 
 // A number that changes when the layout of the type's panels does.
