@@ -87,8 +87,11 @@ void EngineImpl::sample_row(const batch::Part &part, PartState &st, int32_t row,
             if (part.n_drafts > 0) {
                 mine_.draft_tokens += static_cast<uint64_t>(part.n_drafts);
                 mine_.accepted_tokens += static_cast<uint64_t>(st.accepted);
-                c.facts.draft_tokens += static_cast<uint64_t>(part.n_drafts);
-                c.facts.accepted_tokens += static_cast<uint64_t>(st.accepted);
+                {
+                    std::lock_guard lock(core_->mutex);
+                    c.facts.draft_tokens += static_cast<uint64_t>(part.n_drafts);
+                    c.facts.accepted_tokens += static_cast<uint64_t>(st.accepted);
+                }
                 adapt(c, part.n_drafts, st.accepted);
             }
             if (c.seq.table.n_tokens == 0) st.committed = true;  // the context was shifted: nothing to commit
@@ -109,7 +112,10 @@ void EngineImpl::fork_children(Choice &first, std::span<const float> logits) {
         try {
             sched_.fork(first.seq, c.seq);
             if (c.seq.phase != batch::Phase::running) continue;  // it computes the end of its prompt itself, later
-            c.t_first_step = first.t_first_step;
+            {
+                std::lock_guard lock(core_->mutex);
+                c.t_first_step = first.t_first_step;
+            }
             sample_for(c, logits, Drawn());
         } catch (const Error &e) {
             finish(c, Finish::error, e.text());
