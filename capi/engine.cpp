@@ -146,6 +146,7 @@ extern "C" inlay_status inlay_engine_get_stats(const inlay_engine *engine, inlay
         o.swapped_out = s.swapped_out;
         o.swapped_in = s.swapped_in;
         o.n_blocks_pinned = s.n_blocks_pinned;
+        o.forced_tokens = s.forced_tokens;
         copy_out(o, out_stats, "out_stats");
         return INLAY_OK;
     });

@@ -29,8 +29,14 @@ namespace {
 constexpr uint32_t known_flags = INLAY_REQUEST_IGNORE_EOS | INLAY_REQUEST_HOST_SAMPLER | INLAY_REQUEST_PROMPT_LOGPROBS |
                                  INLAY_REQUEST_KEEP_STOP | INLAY_REQUEST_PARSE_SPECIAL | INLAY_REQUEST_NO_BOS | INLAY_REQUEST_RAW_ANSWER;
 
-inlay_request_params read_params(const inlay_request_params *given) {
+inlay_request_params defaults() {
     inlay_request_params p{};
+    p.length_penalty = 1;
+    return p;
+}
+
+inlay_request_params read_params(const inlay_request_params *given) {
+    inlay_request_params p = defaults();
     copy_in(given, &p, "params");
     if (p.flags & ~known_flags) fail(Code::unsupported, "params: flags ", p.flags, " has unknown bits");
     return p;
@@ -59,6 +65,12 @@ engine::RequestParams to_engine(engine::Runtime &rt, const inlay_engine &e, cons
     r.overflow = static_cast<engine::Overflow>(p.overflow);
     r.keep = small(p.keep, "keep");
     r.declared_length = small(p.rope_length, "rope_length");
+    r.best_of = small(p.best_of, "best_of");
+    r.beam_width = small(p.beam_width, "beam_width");
+    r.length_penalty = p.length_penalty;
+    if (p.early_stopping < INLAY_EARLY_STOPPING_LIKELY || p.early_stopping > INLAY_EARLY_STOPPING_NEVER)
+        fail(Code::invalid_argument, "early_stopping ", p.early_stopping, " is outside of 0..2");
+    r.early_stopping = static_cast<engine::EarlyStopping>(p.early_stopping);
     r.cache_salt = p.cache_salt;
     r.user_data = p.user_data;
     if (p.n_stop > limits.stops) fail(Code::limit, "n_stop ", p.n_stop, " exceeds ", limits.stops);
@@ -94,7 +106,7 @@ inlay_request *submit(inlay_engine &e, std::span<const int32_t> ids, engine::Req
 }  // namespace
 
 extern "C" void inlay_request_params_init(inlay_request_params *params, size_t struct_size) {
-    init_params(params, struct_size, inlay_request_params{});
+    init_params(params, struct_size, defaults());
 }
 
 extern "C" inlay_status inlay_request_submit(inlay_engine *engine, const int32_t *ids, size_t n_ids, const inlay_request_params *params,

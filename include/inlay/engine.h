@@ -79,6 +79,7 @@ typedef struct inlay_engine_stats {
     uint64_t swapped_in;         /**< of them, taken back; the others were found in the prefix cache, or their request ended */
     uint32_t n_blocks_pinned;    /**< KV blocks that pinned prefixes hold, now */
     uint32_t reserved0;
+    uint64_t forced_tokens;      /**< of completion_tokens, those that a constraint left no choice about: not sampled */
 } inlay_engine_stats;
 
 /** Buckets of a count by time. */

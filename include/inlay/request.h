@@ -50,7 +50,19 @@ typedef struct inlay_request inlay_request;
 #define INLAY_FINISH_NUMERIC 7    /**< the logits were not numbers */
 #define INLAY_FINISH_ERROR 8      /**< see the event's text */
 
-/** How a request runs. */
+/** When a beam search that has beam_width ended answers is over. */
+#define INLAY_EARLY_STOPPING_LIKELY 0 /**< when the best open beam, at its present length, is not better than the worst of them */
+#define INLAY_EARLY_STOPPING_YES 1    /**< at once */
+#define INLAY_EARLY_STOPPING_NEVER 2  /**< when no open beam could become better up to max_tokens */
+
+/**
+ * How a request runs.
+ *
+ * With best_of or beam_width nothing is handed out before all is over; then choice 0 gives the best answer, choice 1 the second
+ * and so on, as if each had just been written. Log probabilities are those of the raw logits; an end token counts as a token.
+ * A beam search follows the model's own probabilities: samplers, stop strings, prompt and alternative logprobs are refused with
+ * it, a constraint, bans, min_tokens and stop tokens hold.
+ */
 typedef struct inlay_request_params {
     uint32_t struct_size;   /**< set by inlay_request_params_init() */
     uint32_t flags;         /**< INLAY_REQUEST_* */
@@ -73,6 +85,10 @@ typedef struct inlay_request_params {
     inlay_string trigger;   /**< the constraint starts when the answer holds this text; empty = at once */
     uint64_t cache_salt;    /**< requests share cached prefixes only under the same salt */
     uint64_t user_data;     /**< the host's own, handed back in every event */
+    uint32_t best_of;       /**< draw so many answers (n..8) and hand out the n best; 0 = n */
+    uint32_t beam_width;    /**< beam search with so many beams (n..8), of which the n best are handed out; 0 or 1 = none */
+    float length_penalty;   /**< best_of and beams are ranked by sum of log probabilities / tokens^this; default 1; -10..10 */
+    int32_t early_stopping; /**< INLAY_EARLY_STOPPING_* of a beam search */
 } inlay_request_params;
 
 /** Kinds of events. */

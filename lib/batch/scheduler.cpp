@@ -136,6 +136,10 @@ void Scheduler::drop_swap(Sequence &s) noexcept {
 
 void Scheduler::preempt(Sequence &s, Vector<kv::Copy> &copies) {
     if (swap_.n_blocks() > 0) swap_out(s, copies);
+    yield(s);
+}
+
+void Scheduler::yield(Sequence &s) {
     cache_.release(s.table);
     s.drafts.clear();
     ++s.preemptions;

@@ -53,6 +53,8 @@ public:
     void fork(const Sequence &parent, Sequence &child);
     void hold(Sequence &s) noexcept;    // its host has the word: not planned, though its blocks may be taken
     void unhold(Sequence &s) noexcept;
+    // One that is held gives up its blocks, to be computed again; needs no memory.
+    void yield(Sequence &s);
 
     // Nothing of it counts as computed any more; it keeps its place and its phase.
     void restart(Sequence &s) noexcept {

@@ -85,7 +85,11 @@ public:
     // Bit i: token i may come next (end tokens too, when the answer may stop here). Null: anything may.
     virtual const uint32_t *mask() = 0;
     virtual void accept(int32_t token) = 0;
-    virtual Owned<Constraint> clone(Memory &m) const = 0;  // another choice, or a speculated future
+    virtual Owned<Constraint> clone(Memory &m) const = 0;  // another choice, or another beam
+    // Speculation: one guess more, if it may come and ends nothing; false changes nothing. Until the guesses are forgotten
+    // mask() speaks of the place behind them.
+    virtual bool guess(int32_t) { return false; }
+    virtual void forget_guesses() noexcept {}
 };
 
 }  // namespace inlay::engine

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "batch/sequence.h"
+#include "engine/beam.h"
 #include "engine/request.h"
 #include "engine/stops.h"
 #include "sample/chain.h"
@@ -55,6 +56,9 @@ public:
     // For the stepping thread, under the mutex.
     void push(EventKind kind, int32_t token, double logprob, std::string_view text, std::span<const sample::LogProb> top);
     void end(Finish why, std::string_view text) noexcept;
+    // What this handle hands out from now on: the events of `source`.
+    void unseal(Choice &source) noexcept;
+    double score = 0;  // rank in a sealed group, once ended
 
     Group &group;
     const int32_t index;
@@ -69,6 +73,9 @@ public:
     int32_t n_done = 0;              // tokens of the answer; seq.tokens may have been shifted
     int32_t prompt_reported = 1;     // prompt tokens whose log probability was given; the first has none
     bool fork_pending = false;       // choice > 0, waits for choice 0's prompt
+    bool forwards = false;           // tokens that a constraint leaves no choice about are not sampled
+    double sum_logprob = 0;          // of the answer, where it is ranked by
+    Beam beam;
     kv::Table draft_table;           // the drafter's
     Vector<int32_t> draft_ids;       // what draft_table holds
     uint64_t t_last_token = 0;
@@ -91,6 +98,7 @@ private:
         uint32_t text_at, text_n, top_at, top_n;
     };
     std::shared_ptr<Core> core_;
+    Choice *source_ = nullptr;  // whose events are handed out; null while the group is sealed
     Vector<Stored> events_;
     size_t next_ = 0;  // first event that was not taken
     String text_, finish_text_, lent_text_;
@@ -103,7 +111,11 @@ struct Group {
     std::shared_ptr<Core> core;
     RequestParams params;
     int32_t n_vocab = 0;
-    Vector<Owned<Choice>> choices;
+    Vector<Owned<Choice>> choices;  // n that the host sees, then those of best_of or of the beams
+    std::optional<Beams> beams;
+    bool sealed = false;  // nothing is handed out until every choice has ended and their order is known
+    // Under the mutex, when a choice has ended.
+    void unseal_when_ended() noexcept;
     std::weak_ptr<Lease> lease;
     uint64_t t_submit = 0, t_deadline = 0;
     uint64_t id = 0;

@@ -32,6 +32,7 @@ public:
 
     const uint32_t *mask() override {
         if (waiting_) return nullptr;
+        if (current_ && guesses_ == 0) return bits_.data();  // made when the token before was taken
         if (broken_)
             std::fill(words_.begin(), words_.end(), 0);
         else
@@ -44,10 +45,26 @@ public:
         else
             for (size_t i = 0; i < words_.size(); ++i)
                 bits_[2 * i] = static_cast<uint32_t>(words_[i]), bits_[2 * i + 1] = static_cast<uint32_t>(words_[i] >> 32);
+        current_ = guesses_ == 0;
         return bits_.data();
     }
 
+    // While the trigger is awaited every guess is as good as another.
+    bool guess(int32_t token) override {
+        const text::Tokenizer &t = model_->need_tokenizer();
+        if (broken_ || t.is_end(token) || guesses_ >= 60) return false;  // a matcher remembers 64 steps
+        if (waiting_) return true;
+        if (t.is_control(token) || !matcher_.accept_bytes(t.token_bytes(token))) return false;
+        ++guesses_;
+        return true;
+    }
+    void forget_guesses() noexcept override {
+        matcher_.rollback(static_cast<size_t>(guesses_));
+        guesses_ = 0;
+    }
+
     void accept(int32_t token) override {
+        current_ = false;
         const text::Tokenizer &t = model_->need_tokenizer();
         if (t.is_end(token)) return;
         std::string_view bytes = t.token_bytes(token);
@@ -80,7 +97,8 @@ private:
     String trigger_, tail_;  // tail_: the last bytes, one fewer than the trigger
     Vector<uint64_t> words_;
     Vector<uint32_t> bits_;
-    bool waiting_, control_, broken_ = false;
+    int32_t guesses_ = 0;  // steps of the matcher beyond what was accepted
+    bool waiting_, control_, broken_ = false, current_ = false;
 };
 
 }  // namespace

@@ -34,9 +34,15 @@ void Drafter::add(Choice &c, int32_t n) {
     jobs_.push_back({&c, n, 0, false});
 }
 
+void Drafter::forget(const Job &j) noexcept {
+    if (j.choice->constraint) j.choice->constraint->forget_guesses();
+}
+
 void Drafter::abandon() noexcept {
     if (stage_ != Stage::idle) backend_->abandon();
-    for (Job &j : jobs_) {  // tokens that were not computed do not count as held
+    for (Job &j : jobs_) {
+        forget(j);
+        // tokens that were not computed do not count as held
         cache_.truncate(j.choice->draft_table, static_cast<int32_t>(j.choice->draft_ids.size()), 0, j.choice->draft_ids);
         j.choice->draft_table.n_tokens = std::min(j.choice->draft_table.n_tokens, static_cast<int32_t>(j.choice->draft_ids.size()));
     }
@@ -49,7 +55,10 @@ bool Drafter::begin_pass() {
     ids_.clear();
     rows_.clear();
     output_job_.clear();
-    std::erase_if(jobs_, [](const Job &j) { return j.want == 0; });
+    std::erase_if(jobs_, [](const Job &j) {
+        if (j.want == 0) forget(j);
+        return j.want == 0;
+    });
     int32_t left = max_rows_;
     copies_.clear();
     for (Job &j : jobs_) {
@@ -95,18 +104,27 @@ void Drafter::take_row(Job &j, std::span<const float> logits) {
         history = history_;
     }
     uint64_t position = static_cast<uint64_t>(c.seq.known()) + c.seq.drafts.size();
-    sample::Pick pick = sample::draw(logits, p, {history, c.seq.n_prompt}, {}, c.sampler, position, workspace_);
+    sample::Restriction r;
+    if (c.constraint) try {
+            r.mask = c.constraint->mask();
+        } catch (const Error &) {  // the turn of that token will tell
+            j.want = 0;
+            return;
+        }
+    sample::Pick pick = sample::draw(logits, p, {history, c.seq.n_prompt}, r, c.sampler, position, workspace_);
     if (pick.outcome != sample::Outcome::ok) {
         j.want = 0;
         return;
     }
     c.seq.drafts.push_back(pick.token);
     --j.want;
+    if (c.constraint && !c.constraint->guess(pick.token)) j.want = 0;
 }
 
 bool Drafter::advance(uint64_t deadline) {
     for (;;) {
         if (stage_ == Stage::idle && !begin_pass()) {
+            for (Job &j : jobs_) forget(j);
             jobs_.clear();
             return true;
         }

@@ -28,6 +28,7 @@ private:
     };
     enum class Stage : uint8_t { idle, forward, head };
     bool begin_pass();
+    static void forget(const Job &j) noexcept;
     void take_row(Job &j, std::span<const float> logits);
 
     Owned<Backend> backend_;

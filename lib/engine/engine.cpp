@@ -195,11 +195,19 @@ std::shared_ptr<Request> EngineImpl::submit(std::span<const int32_t> ids, Reques
         fail(Code::invalid_argument, "keep is ", p.keep, ", at most half of the context of ", room);
     int32_t most = static_cast<int32_t>(std::min(total, room));
     sched_.check_fits(most);
+    if (p.best_of > 0 || p.beam_width > 1) check_beams(p, most);
 
     auto group = make_shared_in<Group>(memory_, core_, std::move(p));
     const RequestParams &params = group->params;
     group->n_vocab = facts_.n_vocab;
-    for (int32_t i = 0; i < params.n; ++i) {
+    int32_t n_choices = std::max({params.n, params.best_of, params.beam_width});
+    group->sealed = n_choices > params.n || params.beam_width > 1;
+    if (params.beam_width > 1) {
+        group->beams.emplace(memory_);
+        group->beams->width = params.beam_width;
+        group->beams->n_end = static_cast<int32_t>(params.stop_tokens.size() + (speech_ && !params.ignore_eos ? speech_->end_tokens().size() : 0));
+    }
+    for (int32_t i = 0; i < n_choices; ++i) {
         Owned<Constraint> constraint;
         if (params.constraint) constraint = params.constraint->clone(memory_);
         group->choices.push_back(make_owned<Choice>(memory_, core_, *group, i, prompt, params,
@@ -211,7 +219,11 @@ std::shared_ptr<Request> EngineImpl::submit(std::span<const int32_t> ids, Reques
         c.seq.priority = params.priority;
         c.seq.salt = params.cache_salt;
         c.seq.all_outputs = c.seq.no_attach = params.prompt_logprobs && i == 0 && prompt.size() > 1;
-        c.fork_pending = i > 0;
+        c.fork_pending = i > 0 && !group->beams;
+        c.beam.live = i == 0;
+        const sample::Params &sp = params.sampling;
+        c.forwards = params.constraint && !params.host_sampler && !group->sealed && !params.want_logprobs && sp.logprobs < 0 && sp.mirostat == 0 &&
+                     sp.banned.empty() && sp.allowed.empty() && sp.logit_bias.empty();
         if (params.host_sampler) c.host_logits.resize(static_cast<size_t>(facts_.n_vocab));
     }
     auto lease = make_shared_in<Lease>(memory_, group);

@@ -43,6 +43,7 @@ struct Stats {
     uint32_t n_swap_blocks = 0, n_swap_blocks_free = 0;
     uint64_t swapped_out = 0, swapped_in = 0;  // blocks
     uint32_t n_blocks_pinned = 0;
+    uint64_t forced_tokens = 0;
 };
 
 // By time: calls of step() that had work, batches, waiting for the first one, for the first token, between tokens.

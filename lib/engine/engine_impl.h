@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine's state. One thread at a time steps (Exclusive); what that thread shares with submit, poll and stats lies in
 // Core, in inbox_ and in shared_stats_, under the core's mutex. Files: engine.cpp (life, submit), step.cpp (the state
-// machine of a step), sampling.cpp (a row's way from logits to events), score.cpp and embed.cpp.
+// machine of a step), sampling.cpp (a row's way from logits to events), beam.cpp, score.cpp and embed.cpp.
 #pragma once
 
 #include <atomic>
@@ -103,6 +103,16 @@ private:
     void fork_children(Choice &first, std::span<const float> logits);
     void shift_context(Choice &c);
     void propose(Choice &c);
+    void fast_forward(Choice &c);
+
+    // beam.cpp
+    void check_beams(const RequestParams &p, int32_t n_tokens) const;
+    void beam_row(Choice &c, std::span<const float> logits);
+    void select_beams(Group &g);
+    void finish_beams(Group &g);
+    bool yield_beam();  // a beam that waits for others gives its blocks back; false: there is none
+    void end_group(Group &g, Finish why, std::string_view text);
+
     void adapt(Choice &c, int32_t proposed, int32_t accepted) noexcept;
 
     void single_pass(const Rows &rows);  // score and embed: one sequence, to the end

@@ -17,6 +17,9 @@ namespace inlay::engine {
 
 // The numbers are those of include/inlay/request.h.
 enum class Overflow : int32_t { refuse = 0, stop = 1, truncate = 2, shift = 3 };
+// When a beam search with beam_width ended hypotheses is over: when no better one is likely (judged at the present
+// length), at once, or when none can come up to the greatest length. As Hugging Face's False, True, "never".
+enum class EarlyStopping : int32_t { likely = 0, at_once = 1, never = 2 };
 enum class Finish : int32_t { none = 0, stop = 1, length = 2, tool_calls = 3, cancelled = 4, deadline = 5, dead_end = 6, numeric = 7, error = 8 };
 enum class EventKind : int32_t { token = 1, finish = 2, needs_token = 3, prompt_logprob = 4 };
 
@@ -35,6 +38,10 @@ struct RequestParams {
     Overflow overflow = Overflow::refuse;
     int32_t keep = 0;
     int32_t declared_length = 0;  // 0 = prompt + max_tokens
+    int32_t best_of = 0;        // > n: so many are drawn, the n best are handed out. 0 = n
+    int32_t beam_width = 0;     // > 1: beam search, the n best are handed out
+    float length_penalty = 1;   // both rank by sum of log probabilities / tokens^length_penalty
+    EarlyStopping early_stopping = EarlyStopping::likely;
     uint64_t cache_salt = 0;
     uint64_t user_data = 0;
     Vector<String> stop;

@@ -2,6 +2,7 @@
 // From a row of logits to an event: prompt log probabilities, the sampler or the host's turn, speculation's check, text,
 // and the reasons to end. Whatever goes wrong with one row ends that choice alone.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "base/error.h"
@@ -22,14 +23,14 @@ bool EngineImpl::draws_ahead(const Output &o) const noexcept {
     const batch::Part &part = plan_.parts[static_cast<size_t>(o.part)];
     const Choice &c = choice_of(*part.seq);
     return part.last && part.n_drafts == 0 && o.row == part.n - 1 && !c.constraint && !c.group.params.host_sampler && !c.seq.all_outputs &&
-           c.n_done >= c.sampling.min_tokens && c.finish == Finish::none && (c.group.choices.size() == 1 || c.n_done > 0);
+           !c.group.beams && c.n_done >= c.sampling.min_tokens && c.finish == Finish::none && (c.group.choices.size() == 1 || c.n_done > 0);
 }
 
 void EngineImpl::draw_ahead(const Output &o, std::span<const float> logits, sample::Workspace &w, Drawn &out) const noexcept {
     const Choice &c = choice_of(*plan_.parts[static_cast<size_t>(o.part)].seq);
     try {
         out.pick = sample::draw(logits, c.sampling, {c.seq.tokens, c.seq.n_prompt}, {}, c.sampler, static_cast<uint64_t>(c.seq.known()), w);
-        if (c.group.params.want_logprobs || c.sampling.logprobs >= 0) out.sum = sample::log_sum(workspaces_[0].kernels(), logits);
+        if (c.group.params.want_logprobs || c.group.sealed || c.sampling.logprobs >= 0) out.sum = sample::log_sum(workspaces_[0].kernels(), logits);
         out.ready = true;
     } catch (const Error &) {
     }  // out of memory: drawn again in its turn, where the failure ends the choice
@@ -76,6 +77,10 @@ void EngineImpl::sample_row(const batch::Part &part, PartState &st, int32_t row,
             sched_.commit(part, 0);
             st.committed = true;
         }
+        if (c.group.beams) {
+            st.closed = true;
+            return beam_row(c, logits);
+        }
         if (c.index == 0) fork_children(c, logits);
         int32_t guess = k < part.n_drafts ? c.seq.drafts[static_cast<size_t>(k)] : -1;
         sample_for(c, logits, drawn);
@@ -94,11 +99,13 @@ void EngineImpl::sample_row(const batch::Part &part, PartState &st, int32_t row,
                 }
                 adapt(c, part.n_drafts, st.accepted);
             }
+            if (went_on) fast_forward(c);
             if (c.seq.table.n_tokens == 0) st.committed = true;  // the context was shifted: nothing to commit
         }
     } catch (const Error &e) {
-        finish(c, Finish::error, e.text());
         st.closed = true;
+        if (c.group.beams) return end_group(c.group, Finish::error, e.text());
+        finish(c, Finish::error, e.text());
         if (c.index == 0) start_children(c.group);
     }
 }
@@ -117,6 +124,7 @@ void EngineImpl::fork_children(Choice &first, std::span<const float> logits) {
                 c.t_first_step = first.t_first_step;
             }
             sample_for(c, logits, Drawn());
+            fast_forward(c);
         } catch (const Error &e) {
             finish(c, Finish::error, e.text());
         }
@@ -164,10 +172,12 @@ void EngineImpl::sample_for(Choice &c, std::span<const float> logits, const Draw
     c.sampler = pick.next;
     double logprob = 0;
     top_.clear();
-    if (p.want_logprobs || c.sampling.logprobs >= 0) {
+    if (p.want_logprobs || c.group.sealed || c.sampling.logprobs >= 0) {
         double sum = drawn.ready ? drawn.sum : sample::log_sum(workspaces_[0].kernels(), logits);
         logprob = static_cast<double>(logits[static_cast<size_t>(pick.token)]) - sum;
         sample::top_logprobs(workspaces_[0].kernels(), logits, sum, std::max(0, c.sampling.logprobs), workspaces_[0].scratch(), top_);
+        c.sum_logprob += logprob;
+        if (!p.want_logprobs && c.sampling.logprobs < 0) logprob = 0;  // it was for the ranking alone
     }
     deliver(c, pick.token, logprob, top_);
 }
@@ -208,7 +218,27 @@ void EngineImpl::deliver(Choice &c, int32_t token, double logprob, std::span<con
         stopped = c.stops.scan(text_);
         if (!stopped) c.stops.flush(text_);
     }
+    c.score = Beams::score(c.sum_logprob, c.n_done, p.length_penalty);
     finish(c, end || stopped ? Finish::stop : Finish::length, text_);
+}
+
+// While the constraint leaves one token there is nothing to sample: it is taken as it is, and the next pass computes all
+// that were taken. A row would have given the same token, its random number is its position's.
+void EngineImpl::fast_forward(Choice &c) {
+    while (c.forwards && c.finish == Finish::none && c.seq.table.n_tokens > 0 && c.n_done >= c.sampling.min_tokens) {
+        const uint32_t *mask = c.constraint->mask();
+        int32_t token = -1;
+        for (int32_t at = 0; mask && at < facts_.n_vocab; at += 32) {
+            uint32_t bits = mask[at / 32];
+            if (facts_.n_vocab - at < 32) bits &= (1u << (facts_.n_vocab - at)) - 1;
+            if (bits == 0) continue;
+            if (token >= 0 || (bits & (bits - 1)) != 0) return;
+            token = at + std::countr_zero(bits);
+        }
+        if (token < 0) return;
+        ++mine_.forced_tokens;
+        deliver(c, token, 0, {});
+    }
 }
 
 // What is left is computed again from its first token: a request that had been given these tokens would go on alike.
@@ -224,7 +254,7 @@ void EngineImpl::propose(Choice &c) {
     const RequestParams &p = c.group.params;
     c.seq.drafts.clear();
     int32_t most = std::max(params_.lookup_tokens, drafter_ ? params_.draft_tokens : 0);
-    if (most <= 0 || p.host_sampler) return;
+    if (most <= 0 || p.host_sampler || c.group.beams) return;
     int32_t room = c.seq.max_tokens - c.seq.known() - 1;
     if (p.max_tokens > 0) room = std::min(room, p.max_tokens - c.n_done - 1);
     if (c.guess == 0) c.guess = std::min(4, most);
@@ -232,6 +262,15 @@ void EngineImpl::propose(Choice &c) {
         --c.wait;
     else if (params_.lookup_tokens > 0)
         lookup(c.seq.tokens, std::min({c.guess, params_.lookup_tokens, room}), c.seq.drafts);
+    if (c.constraint && !c.seq.drafts.empty()) {  // up to what cannot come anyway
+        size_t n = 0;
+        try {
+            while (n < c.seq.drafts.size() && c.constraint->guess(c.seq.drafts[n])) ++n;
+        } catch (const Error &) {  // the turn of that token will tell
+        }
+        c.constraint->forget_guesses();
+        c.seq.drafts.resize(n);
+    }
     if (drafter_ && c.seq.drafts.empty()) drafter_->add(c, std::min({c.guess, params_.draft_tokens, room}));
 }
 

@@ -191,6 +191,7 @@ bool EngineImpl::plan_pass() {
     absorb();
     if (n_pins_.load(std::memory_order_relaxed) > 0) tend_pins();
     sched_.plan(plan_);
+    while (plan_.empty() && yield_beam()) sched_.plan(plan_);
     if (plan_.empty()) {
         if (sched_.starved())
             fail(Code::limit, "requests wait for KV blocks that unfinished scores hold: ", cache_.pool().n_free(), " of ", cache_.pool().n_blocks(),

@@ -142,6 +142,16 @@ Pick Chain::run(const State &s, uint64_t position) {
     return out;
 }
 
+std::span<const Candidate> Chain::best_allowed(int32_t n) {
+    restrict_row();
+    n_list_ = select_best(w_.kernels_, row_, n, w_.list_.data());
+    return list();
+}
+
+std::span<const Candidate> best_allowed(std::span<const float> logits, const Params &p, const Restriction &r, int32_t n, Workspace &w) {
+    return Chain(logits, p, {}, r, w).best_allowed(n);
+}
+
 Pick draw(std::span<const float> logits, const Params &p, const History &h, const Restriction &r, const State &s, uint64_t position,
           Workspace &w) {
     require(static_cast<int64_t>(logits.size()) == w.n_vocab(), "draw: a row of ", logits.size(), " logits, the workspace is for ",

@@ -13,6 +13,7 @@ public:
     Chain(std::span<const float> logits, const Params &p, const History &h, const Restriction &r, Workspace &w)
         : p_(p), h_(h), r_(r), w_(w), row_(logits) {}
     Pick run(const State &s, uint64_t position);
+    std::span<const Candidate> best_allowed(int32_t n);
 
 private:
     // penalties.cpp

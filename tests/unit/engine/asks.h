@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "engine/engine.h"
+#include "fake_constraint.h"
 
 namespace inlay_test {
 
@@ -25,6 +26,10 @@ struct Ask {
     Overflow overflow = Overflow::stop;
     std::vector<std::string> stop;
     std::vector<int32_t> stop_tokens;
+    int32_t best_of = 0, beams = 0;
+    float length_penalty = 1, top_p = 1;
+    EarlyStopping early = EarlyStopping::likely;
+    bool constrained = false;  // by FakeConstraint
 };
 struct Answer {
     std::vector<int32_t> ids, prompt_ids;
@@ -55,6 +60,12 @@ inline std::shared_ptr<Request> submit(Engine &engine, const Ask &a) {
     p.sampling.logprobs = a.logprobs;
     p.sampling.min_tokens = a.min_tokens;
     p.sampling.repetition_penalty = a.repetition;
+    p.sampling.top_p = a.top_p;
+    p.best_of = a.best_of;
+    p.beam_width = a.beams;
+    p.length_penalty = a.length_penalty;
+    p.early_stopping = a.early;
+    if (a.constrained) p.constraint = make_owned<FakeConstraint>(mem, engine.n_vocab());
     return engine.submit(a.prompt, std::move(p));
 }
 
@@ -92,6 +103,27 @@ inline Ask random_ask(Dice &d, int32_t n_vocab = 50) {
     a.n = d(6) ? 1 : 2 + d(3);
     if (d(6) == 0) a.stop.push_back(d(2) ? "<4><1" : "7>");
     a.salt = static_cast<uint64_t>(d(2));
+    return a;
+}
+
+// One that ranks what it found: the best of several draws, or of beams. Short, so that any cache of the schedules holds it.
+inline Ask ranked_ask(Dice &d) {
+    Ask a;
+    for (int i = 0, n = 1 + d(20); i < n; ++i) a.prompt.push_back(1 + d(48));
+    a.max_tokens = 1 + d(10);
+    a.n = 1 + d(2);
+    a.ignore_eos = d(2) != 0;
+    a.min_tokens = d(4) ? 0 : std::min(2, a.max_tokens);
+    a.length_penalty = d(2) ? 1.0f : 0.5f * static_cast<float>(d(5) - 1);
+    a.logprobs = d(2) ? -1 : 0;
+    a.seed = static_cast<uint64_t>(d(100));
+    a.temperature = 1;
+    if (d(3) == 0) {
+        a.best_of = a.n + 1 + d(2);
+    } else {
+        a.beams = 2 + d(3);
+        a.early = static_cast<EarlyStopping>(d(3));
+    }
     return a;
 }
 
