@@ -107,7 +107,7 @@ int cmd_generate(const Words &words) {
     Handle<inlay_model> draft;
     inlay_engine_params ep;
     inlay_engine_params_init(&ep, sizeof ep);
-    ep.max_requests = 1;
+    ep.max_requests = static_cast<uint32_t>(std::max<int64_t>({1, o.best_of, o.beams}));
     ep.chunk = static_cast<uint32_t>(chunk);
     if (o.use_lookup) ep.lookup_tokens = 8;
     if (!o.draft.empty()) {

@@ -24,6 +24,10 @@ void RequestOptions::declare(Args &a) {
     a.number("--mirostat-eta", &mirostat_eta, "default 0.1");
     a.integer("--seed", &seed, INT64_MIN, INT64_MAX, "the same seed gives the same text (default 0)");
     a.integer("--min-tokens", &min_tokens, 0, 1 << 24, "no end before so many tokens");
+    a.integer("--best-of", &best_of, 0, 8, "draw so many answers, give the most probable");
+    a.integer("--beams", &beams, 0, 8, "beam search with so many beams");
+    a.number("--length-penalty", &length_penalty, "rank by log probability / tokens^this (default 1)");
+    a.text("--early-stopping", &early_stopping, "of a beam search: likely (default), yes, never");
     a.texts("--stop", &stop, "end at this text (repeatable)");
     a.flag("--ignore-eos", &ignore_eos, "go on after the end token");
     a.text("--grammar", &grammar, "file: the answer matches this GBNF grammar");
@@ -80,10 +84,20 @@ void RequestOptions::fill(inlay_runtime *rt, inlay_request_params &p) {
     sampling_.mirostat = static_cast<int32_t>(mirostat);
     sampling_.mirostat_tau = static_cast<float>(mirostat_tau);
     sampling_.mirostat_eta = static_cast<float>(mirostat_eta);
+    if (beams > 1 && temperature == RequestOptions{}.temperature) sampling_.temperature = 1;  // beams don't draw: the default says nothing
     p.sampling = &sampling_;
     p.max_tokens = static_cast<uint32_t>(max_tokens);
     p.min_tokens = static_cast<uint32_t>(min_tokens);
     p.overflow = INLAY_OVERFLOW_STOP;
+    p.best_of = static_cast<uint32_t>(best_of);
+    p.beam_width = static_cast<uint32_t>(beams);
+    p.length_penalty = static_cast<float>(length_penalty);
+    if (early_stopping == "yes")
+        p.early_stopping = INLAY_EARLY_STOPPING_YES;
+    else if (early_stopping == "never")
+        p.early_stopping = INLAY_EARLY_STOPPING_NEVER;
+    else if (early_stopping != "likely")
+        throw Usage{"--early-stopping is '" + early_stopping + "', not likely, yes or never"};
     if (ignore_eos) p.flags |= INLAY_REQUEST_IGNORE_EOS;
     stops_.clear();
     for (const std::string &s : stop) stops_.push_back({s.data(), s.size()});

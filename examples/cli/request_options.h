@@ -7,13 +7,13 @@
 namespace cli {
 
 struct RequestOptions {
-    int64_t max_tokens = 0, top_k = 0, seed = 0, penalty_last_n = 64, min_tokens = 0, lookup = 0;
-    double temperature = 0.8, top_p = 1, min_p = 0, typical_p = 1, repeat_penalty = 1, presence = 0, frequency = 0;
+    int64_t max_tokens = 0, top_k = 0, seed = 0, penalty_last_n = 64, min_tokens = 0, lookup = 0, best_of = 0, beams = 0;
+    double temperature = 0.8, top_p = 1, min_p = 0, typical_p = 1, repeat_penalty = 1, presence = 0, frequency = 0, length_penalty = 1;
     double xtc_probability = 0, xtc_threshold = 0.1, dry_multiplier = 0, top_n_sigma = 0, mirostat_tau = 5, mirostat_eta = 0.1;
     int64_t mirostat = 0;
     bool ignore_eos = false, use_lookup = false;
     std::vector<std::string> stop, choices;
-    std::string grammar, schema, regex, draft;
+    std::string grammar, schema, regex, draft, early_stopping = "likely";
 
     void declare(Args &a);
     // Fills the params; the pointers in them live as long as this object.

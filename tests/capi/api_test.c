@@ -262,6 +262,37 @@ static void test_requests(const char *path) {
     CHECK(done && given == 4 && tokens == 4);
     CHECK(inlay_request_set_token(req, 1, &err) == INLAY_E_STATE);
     inlay_request_free(req);
+
+    /* The best of several draws, and beams: handed out best first, once all is over. */
+    for (int beams = 0; beams < 2; ++beams) {
+        double sum[2] = {0, 0};
+        int n[2] = {0, 0};
+        inlay_status st;
+        p.flags = INLAY_REQUEST_IGNORE_EOS;
+        p.n = 2;
+        p.want_logprobs = 1;
+        p.best_of = beams ? 0 : 4;
+        p.beam_width = beams ? 4 : 0;
+        CHECK(inlay_request_submit(engine, &good, 1, &p, &req, &err) == INLAY_OK);
+        while ((st = inlay_engine_step(engine, 0, &err)) == INLAY_OK || st == INLAY_AGAIN) continue;
+        for (unsigned i = 0; i < 2; ++i) {
+            inlay_request *choice = NULL;
+            inlay_event ev;
+            memset(&ev, 0, sizeof ev);
+            ev.struct_size = sizeof ev;
+            CHECK(inlay_request_get_choice(req, i, &choice, &err) == INLAY_OK);
+            while (inlay_request_poll(choice, &ev, &err) == INLAY_OK)
+                if (ev.kind == INLAY_EVENT_TOKEN) sum[i] += ev.logprob, ++n[i];
+            inlay_request_free(choice);
+        }
+        CHECK(n[0] == 4 && n[1] == 4 && sum[0] < 0 && sum[0] >= sum[1]);
+        inlay_request_free(req);
+    }
+    p.n = 5;
+    CHECK(inlay_request_submit(engine, &good, 1, &p, &req, &err) == INLAY_E_INVALID_ARGUMENT && strstr(err.message, "beam_width"));
+    p.n = 1;
+    p.early_stopping = 3;
+    CHECK(inlay_request_submit(engine, &good, 1, &p, &req, &err) == INLAY_E_INVALID_ARGUMENT && strstr(err.message, "early_stopping"));
     inlay_engine_free(engine);
     inlay_model_free(model);
     inlay_runtime_free(rt);
