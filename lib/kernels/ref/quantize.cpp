@@ -29,7 +29,34 @@ uint32_t largest(const float *x, int64_t n) {
     return top;
 }
 
-// n values of a block; inverse = 127 / amax of the group or 0; at: the block's index in the arrays; e: its halvings.
+// Halvings of c that leave it at least v, both as bits: a difference of exponents, less one where v's fraction is larger.
+uint32_t halvings(uint32_t c, uint32_t v) {
+    const uint32_t e = (c - v) >> 23;
+    return e < kMostHalvings ? e : kMostHalvings;
+}
+
+// The greatest value that a group's scale is made for: `top` or a little more, with the fraction of one block's top. The scales
+// of the blocks are powers of two below it, so the fraction decides how much each block's range is missed; the least sum of
+// squares (of the rounding errors, that is) wins, the first of equals.
+uint32_t range_of(uint32_t top, const uint32_t *tops) {
+    constexpr uint32_t fraction = 0x007fffff, one = 0x3f800000;
+    uint32_t best = top;
+    float least = 3.0e38f;
+    for (int i = 0; i < kGroupBlocks; ++i) {
+        uint32_t c = (tops[i] & fraction) | (top & ~fraction);
+        const uint32_t up = c < top ? 1u << 23 : 0;
+        c += up;
+        float sum = 0;
+        for (int b = 0; b < kGroupBlocks; ++b) {
+            const float s = std::bit_cast<float>((c & fraction) + one + up - (halvings(c, tops[b]) << 23));
+            sum += s * s;
+        }
+        if (c < kInf && sum < least) least = sum, best = c;
+    }
+    return best;
+}
+
+// n values of a block; inverse = 127 / range of the group or 0; at: the block's index in the arrays; e: its halvings.
 void quantize_block(const float *x, int64_t n, float inverse, uint32_t e, int8_t *q, const ActRows &out, int64_t at) {
     const float p = std::bit_cast<float>((127 - e) << 23), scale = inverse * std::bit_cast<float>((127 + e) << 23);
     int32_t sum[2] = {}, pair[2][2] = {};
@@ -61,21 +88,25 @@ void quantize_q8(const float *x, int64_t ldx, int64_t n, int64_t cols, const Act
     };
     for (int64_t t = 0; t < n; ++t, x += ldx)
         for (int64_t g = 0; g < out->ldg; ++g) {
-            const int64_t b0 = g * kGroupBlocks, in_group = left(b0) < kGroupBlocks * kBlock ? left(b0) : kGroupBlocks * kBlock;
-            const uint32_t top = largest(x + b0 * kBlock, in_group);
+            const int64_t b0 = g * kGroupBlocks;
+            uint32_t tops[kGroupBlocks] = {}, top = 0;
+            for (int64_t b = b0; b < b0 + kGroupBlocks; ++b) {
+                const uint32_t v = tops[b - b0] = largest(x + b * kBlock, left(b) < kBlock ? left(b) : kBlock);
+                top = v > top ? v : top;
+            }
             float d = 0, inverse = 0;
+            uint32_t range = 0;
             if (top >= kInf) {
                 d = std::bit_cast<float>(0x7fc00000u);
             } else if (top >= kTiny) {
-                d = std::bit_cast<float>(top) / 127.0f;
-                inverse = 127.0f / std::bit_cast<float>(top);
+                range = range_of(top, tops);
+                d = std::bit_cast<float>(range) / 127.0f;
+                inverse = 127.0f / std::bit_cast<float>(range);
             }
             out->d[t * out->ldg + g] = d;
             for (int64_t b = b0; b < b0 + kGroupBlocks && b < out->ldb; ++b) {
                 const int64_t here = left(b) < kBlock ? left(b) : kBlock;
-                // The most halvings of the group's greatest value that leave it at least the block's: a difference of bits.
-                uint32_t e = inverse != 0 ? (top - largest(x + b * kBlock, here)) >> 23 : 0;
-                e = e < kMostHalvings ? e : kMostHalvings;
+                const uint32_t e = inverse != 0 ? halvings(range, tops[b - b0]) : 0;
                 quantize_block(x + b * kBlock, here, inverse, e, out->q + t * out->ldq + b * kBlock, *out, t * out->ldb + b);
             }
         }

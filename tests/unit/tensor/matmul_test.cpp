@@ -88,19 +88,20 @@ TEST_CASE("the reference is the product, within f32 rounding") {
 TEST_CASE("rounding to int8: exact scales, ties to even, sums, bad values") {
     auto table = kernels::build_table({});
     Memory mem;
-    Activations a(mem, ActKind::q8, 1, 3 * 256 + 32);
-    std::vector<float> x(3 * 256 + 32);
+    Activations a(mem, ActKind::q8, 1, 4 * 256 + 32);
+    std::vector<float> x(4 * 256 + 32);
     x[0] = 127.0f, x[1] = 2.5f, x[2] = 3.5f, x[3] = -2.5f, x[20] = 1.0f;  // block 0 has the group's greatest value
     x[32] = 63.5f, x[33] = 1.25f;   // block 1: half of it, so twice the precision
-    x[64] = 63.6f, x[65] = 1.25f;   // block 2: a little more than half
+    x[64] = 100.0f, x[65] = 1.25f;  // block 2: more than half
     x[96] = 1e-9f;                  // block 3: the halvings end at 2^15
     x[256] = 1e-38f;                // group 1: too small to say anything
     x[600] = INFINITY;              // group 2: not a number any more
-    x[3 * 256 + 1] = -254.0f;       // group 3: one block and one of padding
-    quantize_rows(table, x.data(), 3 * 256 + 32, 0, 1, a);
+    x[768] = 126.0f, x[800] = 64.0f;  // group 3: a range of 128 wastes little of its first block and nothing of its second
+    x[4 * 256 + 1] = -254.0f;       // group 4: one block and one of padding
+    quantize_rows(table, x.data(), 4 * 256 + 32, 0, 1, a);
     auto v = a.view(0);
-    CHECK(v.ldb == 26);
-    CHECK(v.ldg == 4);
+    CHECK(v.ldb == 34);
+    CHECK(v.ldg == 5);
     CHECK(v.d[0] == 1.0f);
     CHECK(v.p[0] == 1.0f);
     CHECK(v.q[0] == 127);
@@ -118,7 +119,7 @@ TEST_CASE("rounding to int8: exact scales, ties to even, sums, bad values") {
     CHECK(v.q[33] == 2);
     CHECK(v.s16[2] == 4 * 129);
     CHECK(v.p[2] == 1.0f);
-    CHECK(v.q[64] == 64);
+    CHECK(v.q[64] == 100);
     CHECK(v.q[65] == 1);
     CHECK(v.p[3] == 0x1p-15f);
     CHECK(v.q[96] == 0);
@@ -126,9 +127,14 @@ TEST_CASE("rounding to int8: exact scales, ties to even, sums, bad values") {
     CHECK(v.p[8] == 1.0f);
     CHECK(std::isnan(v.d[2]));
     CHECK(v.q[600] == 0);
-    CHECK(v.d[3] == 2.0f);
-    CHECK(v.q[3 * 256 + 1] == -127);
-    CHECK(v.q[3 * 256 + 63] == 0);
+    CHECK(v.d[3] == 128.0f / 127.0f);
+    CHECK(v.p[24] == 1.0f);
+    CHECK(v.q[768] == 125);
+    CHECK(v.p[25] == 0.5f);
+    CHECK(v.q[800] == 127);
+    CHECK(v.d[4] == 2.0f);
+    CHECK(v.q[4 * 256 + 1] == -127);
+    CHECK(v.q[4 * 256 + 63] == 0);
 }
 
 TEST_CASE("panels, tokens and the added rows can be cut anywhere") {

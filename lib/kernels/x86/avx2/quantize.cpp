@@ -30,6 +30,35 @@ INLAY_INLINE uint32_t largest(const float *x) {
     return static_cast<uint32_t>(_mm_cvtsi128_si32(m));
 }
 
+INLAY_INLINE __m256i halvings(__m256i c, __m256i v) {
+    return _mm256_min_epu32(_mm256_srli_epi32(_mm256_sub_epi32(c, v), 23), _mm256_set1_epi32(kMostHalvings));
+}
+
+// As in ref/quantize.cpp, a candidate a lane.
+INLAY_INLINE uint32_t range_of(uint32_t top, const uint32_t *tops) {
+    const __m256i fraction = _mm256_set1_epi32(0x007fffff), t = _mm256_set1_epi32(static_cast<int>(top));
+    const __m256i own = _mm256_and_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(tops)), fraction);
+    __m256i c = _mm256_or_si256(own, _mm256_andnot_si256(fraction, t));
+    const __m256i up = _mm256_and_si256(_mm256_cmpgt_epi32(t, c), _mm256_set1_epi32(1 << 23));
+    c = _mm256_add_epi32(c, up);
+    const __m256i one = _mm256_add_epi32(_mm256_add_epi32(own, _mm256_set1_epi32(0x3f800000)), up);
+    __m256 sum = _mm256_setzero_ps();
+    for (int b = 0; b < kGroupBlocks; ++b) {
+        const __m256i e = halvings(c, _mm256_set1_epi32(static_cast<int>(tops[b])));
+        const __m256 s = _mm256_castsi256_ps(_mm256_sub_epi32(one, _mm256_slli_epi32(e, 23)));
+        sum = _mm256_add_ps(sum, _mm256_mul_ps(s, s));
+    }
+    // Sums are above 0, so their bits are in their order; a candidate that is no number loses against all.
+    __m256i bits = _mm256_or_si256(_mm256_castps_si256(sum), _mm256_cmpgt_epi32(c, _mm256_set1_epi32(kInf - 1)));
+    __m256i least = _mm256_min_epu32(bits, _mm256_permute2x128_si256(bits, bits, 1));
+    least = _mm256_min_epu32(least, _mm256_shuffle_epi32(least, 0x4e));
+    least = _mm256_min_epu32(least, _mm256_shuffle_epi32(least, 0xb1));
+    const int first = __builtin_ctz(static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(bits, least)))));
+    uint32_t all[kGroupBlocks];
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(all), c);
+    return all[first];
+}
+
 // at = index of the block in the arrays of scales.
 INLAY_INLINE void quantize_block(const float *x, float inverse, uint32_t e, int8_t *q, const ActRows *out, int64_t at) {
     const float p = from_bits((127 - e) << 23);
@@ -69,7 +98,7 @@ INLAY_INLINE void quantize_block(const float *x, float inverse, uint32_t e, int8
 
 // Blocks [b0, b1) of one group; at b0 * 32, x has that many values.
 INLAY_INLINE void quantize_group(const float *x, int64_t b0, int64_t b1, int64_t t, int64_t g, const ActRows *out) {
-    uint32_t tops[kGroupBlocks], top = 0;
+    uint32_t tops[kGroupBlocks] = {}, top = 0, range = 0;
     for (int64_t b = b0; b < b1; ++b) {
         const uint32_t v = tops[b - b0] = largest(x + (b - b0) * kBlock);
         top = v > top ? v : top;
@@ -78,12 +107,13 @@ INLAY_INLINE void quantize_group(const float *x, int64_t b0, int64_t b1, int64_t
     if (top >= kInf) {
         d = from_bits(0x7fc00000u);
     } else if (top >= kTiny) {
-        d = from_bits(top) / 127.0f;
-        inverse = 127.0f / from_bits(top);
+        range = range_of(top, tops);
+        d = from_bits(range) / 127.0f;
+        inverse = 127.0f / from_bits(range);
     }
     out->d[t * out->ldg + g] = d;
     for (int64_t b = b0; b < b1; ++b) {
-        uint32_t e = inverse != 0 ? (top - tops[b - b0]) >> 23 : 0;
+        uint32_t e = inverse != 0 ? (range - tops[b - b0]) >> 23 : 0;
         e = e < kMostHalvings ? e : kMostHalvings;
         quantize_block(x + (b - b0) * kBlock, inverse, e, out->q + t * out->ldq + b * kBlock, out, t * out->ldb + b);
     }
