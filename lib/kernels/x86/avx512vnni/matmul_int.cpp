@@ -8,8 +8,9 @@ namespace inlay::avx512vnni {
 
 namespace {
 
-// From here on unpacking a panel once pays (bench/kernels --tokens=8,12,16,24).
-constexpr int64_t kManyFrom = 9;
+// From here on unpacking a panel once pays: fewer tokens, eight at a time, read memory while they compute and unpacking waits for it
+// (inlay bench -b 12,16,24,32,40: weights of a real size, which bench/kernels repeats from the cache).
+constexpr int64_t kManyFrom = 41;
 
 template <class Type>
 void matmul(const MatmulArgs *m) noexcept {
