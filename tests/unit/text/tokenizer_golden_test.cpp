@@ -117,6 +117,7 @@ TEST_CASE("small tokenizers answer as their originals") {
 // The parts that folders held before tokenizer.json, taken from the golden files: vocab.txt; vocab.json and merges.txt.
 TEST_CASE("folders of vocab.txt, and of vocab.json with merges.txt") {
     Memory m;
+    const io::FileSystem files;  // outlives what is opened through it
     EncodeScratch s(m);
     const auto root = std::filesystem::temp_directory_path() / ("inlay-parts-" + std::to_string(::getpid()));
     auto put = [&](const char *folder, const char *name, std::string_view text) {
@@ -124,7 +125,7 @@ TEST_CASE("folders of vocab.txt, and of vocab.json with merges.txt") {
         std::ofstream(root / folder / name, std::ios::binary) << text;
     };
     auto from_folder = [&](const char *folder) {
-        auto file = io::open_checkpoint(io::FileSystem(), m, (root / folder).string(), Limits(), Log());
+        auto file = io::open_checkpoint(files, m, (root / folder).string(), Limits(), Log());
         return text::tokenizer_from_checkpoint(m, *file, Limits(), Log());
     };
     auto added_list = [&](const io::Json &tokenizer) {
