@@ -50,8 +50,8 @@ class Run:
         self.args, self.begin = args, time.time()
         self.cli = os.path.join(args.build, "examples", "cli", "inlay")
         self.results = Results(os.path.join(args.out, "results.json"))
-        self.py = peers.python()
-        self.workers, self.group, self.left = {}, None, 0
+        self.py = {False: peers.python(), True: None}  # of the wheels; of a native ik, when it takes part
+        self.workers, self.group, self.left, self.left_s = {}, None, 0, 0.0
 
     def find(self, name):
         if os.path.exists(name):
@@ -71,7 +71,7 @@ class Run:
         roof = json.loads(subprocess.run([os.path.join(self.args.build, "bench", "bench_roof"), "--json", "--quick", "--seconds", "0.06", "--file", path],
                                          capture_output=True, text=True, check=True).stdout)
         self.results.data["windows"].append({"at": time.strftime("%Y-%m-%d %H:%M:%S"), "load": os.getloadavg()[0], "roof": roof})
-        versions = peers.versions(self.py)
+        versions = peers.versions(self.py[False])
         commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
         self.results.data["machine"] = {"cpu": roof["cpu"], "cpus": roof["cpus"], "system": platform.platform(), "commit": commit,
                                         **{p: versions[p] for p in peers.PACKAGES}}
@@ -87,7 +87,9 @@ class Run:
 
     def start(self, engine, model, threads):
         path = self.results.data["models"][model]["path"]
-        w = Worker(self.py, {"root": ROOT, "build": self.args.build, "model": path, "threads": threads, **plan.options(engine)})
+        native = engine == "ik-native"
+        self.py[native] = self.py[native] or peers.python(native)
+        w = Worker(self.py[native], {"root": ROOT, "build": self.args.build, "model": path, "threads": threads, **plan.options(engine)})
         if "label" in w.hello:
             self.results.data["engines"][engine] = w.hello["label"]
         return w
@@ -120,12 +122,23 @@ class Run:
         figures = "  ".join(f"{k} {v:.3g}" for k, v in got.items() if isinstance(v, float))
         print(f"{model:14} {test:12} {threads} threads  {engine:10} {got.get('error') or figures}", file=sys.stderr, flush=True)
 
+    def seconds(self, model, test, threads, engine):
+        """How long a turn will take: as before, or from the rates that are known, or as the others of this cell."""
+        here = [s for s in self.results.data["samples"] if (s["model"], s["threads"]) == (model, threads)]
+        took = [s["seconds"] for s in here if (s["test"], s["engine"]) == (test, engine)]
+        if took:
+            return max(took)
+        prompt, steps, waiting = plan.work(test)
+        rates = [self.results.median(model, t, n, engine) for n in (threads, 1) for t in ("pp512", "tg64")]
+        prefill, decode = rates[0] or rates[2], rates[1] or rates[3]
+        if (prefill or not prompt) and (decode or not steps):
+            return 3 + waiting + 1.2 * (prompt and prompt / prefill) + 1.2 * (steps and steps / decode)
+        return 3 * max([s["seconds"] for s in here if s["test"] == test], default=5)
+
     def fits(self, model, test, threads, engine):
         if not self.args.limit:
             return True
-        took = [s["seconds"] for s in self.results.data["samples"]
-                if (s["model"], s["test"], s["threads"], s["engine"]) == (model, test, threads, engine)]
-        return time.time() - self.begin + max(took, default=5) < self.args.limit
+        return time.time() - self.begin + self.seconds(model, test, threads, engine) < self.args.limit
 
     def measure(self):
         a, known = self.args, self.results.data["models"]
@@ -140,33 +153,37 @@ class Run:
             names.append(name)
         if not names:
             raise SystemExit("no model")
-        tests = plan.tests(a.quick)
+        stages = plan.stages(a.quick)
         if a.only:
-            listed = {t[0]: t for t in plan.tests(False)}
-            tests = [listed.get(t, (t, plan.MAIN, 2, (1, 2))) for t in a.only]
+            known_tests = {t: (engines, kinds) for tests, _, kinds, _ in reversed(plan.stages(False)) for t, engines in tests}
+            stages = [([(t, known_tests.get(t, (plan.MAIN, 0))[0])], 2, known_tests.get(t, (0, (1, 2)))[1], None) for t in a.only]
         self.window(known[names[0]]["path"])
         for name in names:  # into the system's cache
             with open(known[name]["path"], "rb") as f:
                 while f.read(1 << 22):
                     pass
         all_cpus = self.results.data["machine"]["cpus"]
-        for model in names:
-            for threads in a.threads or sorted({1, all_cpus}):
-                kind = 1 if threads == 1 else 2
-                mine = [(t, a.engines or e, a.rounds or r) for t, e, r, kinds in tests if kind in kinds]
-                for round_ in range(max((r for _, _, r in mine), default=0)):
-                    for test, engines, rounds in mine:
-                        shift = round_ % len(engines)
-                        for engine in engines[shift:] + engines[:shift]:
-                            if round_ >= rounds or self.results.tries(model, test, threads, engine) > round_:
-                                continue
-                            if self.fits(model, test, threads, engine):
-                                self.turn(model, test, threads, engine)
-                            else:
-                                self.left += 1
+        for tests, rounds, kinds, models in stages:
+            for model in (n for n in names if models is None or n in models):
+                for threads in a.threads or sorted({1, all_cpus}):
+                    if a.threads or (1 if threads == 1 else 2) in kinds:
+                        self.rounds(model, threads, [(t, a.engines or e) for t, e in tests], a.rounds or rounds)
         self.end_workers()
         if self.left:
-            print(f"{self.left} turns are left: run again", file=sys.stderr)
+            print(f"{self.left} turns are left, about {self.left_s:.0f} s: run again", file=sys.stderr)
+
+    def rounds(self, model, threads, tests, rounds):
+        for round_ in range(rounds):
+            for test, engines in tests:
+                shift = round_ % len(engines)
+                for engine in engines[shift:] + engines[:shift]:
+                    if self.results.tries(model, test, threads, engine) > round_:
+                        continue
+                    if self.fits(model, test, threads, engine):
+                        self.turn(model, test, threads, engine)
+                    else:
+                        self.left += 1
+                        self.left_s += self.seconds(model, test, threads, engine)
 
 
 def main():
@@ -174,7 +191,7 @@ def main():
     words = lambda s: s.split(",")
     p.add_argument("--model", action="append", help="a .gguf file or a name that `inlay models` lists; may be repeated")
     p.add_argument("--quick", action="store_true", help="few tests, few rounds: some minutes")
-    p.add_argument("--only", type=words, help="tests by name: pp128, tg64, tg32@b8, deep4096, load, mixed-light, mixed-heavy")
+    p.add_argument("--only", type=words, help="tests by name: pp128, tg64, tg16@b8, deep4096, load, mixed-light, mixed-heavy")
     p.add_argument("--engines", type=words, help="of " + ", ".join(plan.ENGINES))
     p.add_argument("--threads", type=lambda s: [int(n) for n in s.split(",")], help="thread counts; default 1 and all")
     p.add_argument("--rounds", type=int, help="turns of each engine in each test")

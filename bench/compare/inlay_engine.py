@@ -91,8 +91,10 @@ class Inlay:
         self.lib = Library(options["root"], options["build"])
         self.kv = options.get("kv", "f16")
         self.runtime, self.handle = ctypes.c_void_p(), ctypes.c_void_p()
-        self.lib.call("inlay_runtime_create", self.lib.struct("inlay_runtime_params", n_threads=("I", options["threads"])),
-                      ctypes.byref(self.runtime))
+        tier, name = ctypes.c_int32(), options.get("tier", "auto").encode()
+        self.lib.call("inlay_tier_parse", name, ctypes.c_size_t(len(name)), ctypes.byref(tier))
+        params = self.lib.struct("inlay_runtime_params", n_threads=("I", options["threads"]), cpu_tier=("i", tier.value))
+        self.lib.call("inlay_runtime_create", params, ctypes.byref(self.runtime))
         path = options["model"].encode()
         self.lib.call("inlay_model_open", self.runtime, path, ctypes.c_size_t(len(path)), None, ctypes.byref(self.handle))
         self.engine, self.shape = None, None
@@ -159,11 +161,14 @@ class Inlay:
         while not r.poll():
             e.step()
         t1 = time.perf_counter()
+        done = 0
         for _ in range(n):
             e.step()
-            r.poll()
+            done += r.poll()
         t2 = time.perf_counter()
         r.free()
+        if done != n:
+            raise RuntimeError(f"{done} tokens of {n}")
         return t1 - t0, t2 - t1
 
     def mixed(self, jobs, slots):

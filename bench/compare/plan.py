@@ -10,18 +10,24 @@ ENGINES = {
     "llama": "llama.cpp",
     "ik": "ik_llama.cpp",
     "ik-rtr": "ik_llama.cpp -rtr",
+    "ik-native": "native ik -rtr",
+    "inlay-avx2": "inlay, AVX2",
     "inlay-q8": "inlay, KV q8_0",
     "llama-nofa": "llama.cpp, no flash attention",
     "llama-q8": "llama.cpp, KV q8_0",
     "ik-q8": "ik_llama.cpp, KV q8_0",
 }
 MAIN = ["inlay", "llama", "ik", "ik-rtr"]
-DEEP = MAIN + ["llama-nofa", "inlay-q8", "ik-q8"]
+WIDE = MAIN + ["ik-native"]
+TIERS = WIDE + ["inlay-avx2"]
+DEEP = MAIN + ["llama-q8", "llama-nofa", "inlay-q8", "ik-q8"]
+FEW = ["inlay", "llama", "ik-rtr"]
+SMALL, LARGE = ["gemma3-270m", "qwen2.5-0.5b"], ["qwen2.5-1.5b"]
 NOTES = [
     "llama.cpp is `llama-cpp-python` from PyPI, compiled on this machine for this CPU.",
-    "ik_llama.cpp is the wheel `ik-llama-cpp-python` from PyPI: **AVX2 only**. On an AVX-512 machine a native build of it is faster in"
-    " prefill: 2.2x of the wheel is about 1.4x of that. `-rtr` is its run-time repack with huge pages.",
-    "Several sequences in one cache end in an assertion of the wheel's flash attention, so batches run without it there.",
+    "ik_llama.cpp is the wheel `ik-llama-cpp-python` from PyPI: **AVX2 only**; `-rtr` is its run-time repack with huge pages. \"native ik\" is"
+    " the same version, compiled on this machine for this CPU. \"inlay, AVX2\" is inlay held to the wheel's instructions.",
+    "Several sequences in one cache end in an assertion of ik's flash attention, so batches run without it there.",
     "All engines: the same file, the same ids, KV cache f16 unless said otherwise, prompts in pieces of at most 512 tokens, one process each,"
     " alive at the same time and taking turns; the others sleep meanwhile. inlay also picks the greedy token of each step, the others' steps end"
     " with the logits.",
@@ -31,9 +37,9 @@ NOTES = [
 def options(engine):
     """An engine's name as options of its worker."""
     base, _, variant = engine.partition("-")
-    if variant == "rtr":
+    if base == "ik" and variant in ("rtr", "native"):
         return {"engine": "ik-rtr"}
-    return {"engine": base, "kv": "q8_0" if variant == "q8" else "f16", "flash": variant != "nofa"}
+    return {"engine": base, "kv": "q8_0" if variant == "q8" else "f16", "flash": variant != "nofa", "tier": "avx2" if variant == "avx2" else "auto"}
 
 
 def command(test):
@@ -53,18 +59,54 @@ def command(test):
 def jobs(kind):
     """Poisson arrivals; lengths spread evenly over their logarithm. The same for everybody, as the seed is fixed."""
     rng, at, out = random.Random(7), 0.0, []
-    rate, n = (0.25, 16) if kind == "light" else (4.0, 24)
+    rate, n = (0.25, 10) if kind == "light" else (4.0, 24)
     for _ in range(n):
         at += rng.expovariate(rate)
         out.append((at, int(64 * 16 ** rng.random()), int(32 * 8 ** rng.random())))
     return out
 
 
-def tests(quick):
-    """(test, engines, rounds, thread counts: 1 = one thread, 2 = all)"""
+def work(test):
+    """What a turn does: (tokens of prompts, steps of one token, seconds of waiting), to foresee how long it takes."""
+    c = command(test) or {"op": "load"}
+    if c["op"] == "prefill":
+        return c["n"], 0, 0
+    if c["op"] == "decode":
+        return 0, c["n"] * max(1, c["batch"] / 2), 0
+    if c["op"] == "deep":
+        return 1.3 * c["depth"], 2 * c["n"], 0
+    if c["op"] == "mixed":
+        return sum(p for _, p, _ in c["jobs"]), sum(n for *_, n in c["jobs"]) / 2, c["jobs"][-1][0]
+    return 0, 0, 1
+
+
+def stages(quick):
+    """What is most wanted comes first, so that a run that is cut has measured it: (tests with their engines, rounds so far,
+    thread counts: 1 = one thread, 2 = all; models or None). A later stage's rounds count those of an earlier one."""
+    core = [("pp512", TIERS), ("tg64", TIERS), ("tg16@b8", WIDE), ("tg16@b16", WIDE)]
+    both = [(t, MAIN) for t, _ in core]
     if quick:
-        return [("pp512", MAIN, 2, (1, 2)), ("tg64", MAIN, 2, (1, 2)), ("tg32@b8", MAIN, 1, (1, 2)), ("load", MAIN, 1, (2,))]
-    return ([(t, MAIN, 5, (1, 2)) for t in ("pp128", "pp512", "tg64")]
-            + [("deep4096", DEEP, 2, (1, 2))]
-            + [(f"tg32@b{b}", MAIN, 3, (1, 2)) for b in (4, 8, 16, 32)]
-            + [("load", MAIN, 3, (2,)), ("mixed-heavy", ["inlay", "llama", "ik"], 1, (2,)), ("mixed-light", ["inlay", "llama", "ik"], 1, (2,))])
+        return [([(t, MAIN) for t in ("pp512", "tg64", "tg16@b8")], 2, (1, 2), None), ([("load", MAIN)], 1, (2,), None)]
+    more = [("pp128", MAIN), ("tg32@b4", MAIN), ("tg8@b32", MAIN)]
+    return [
+        (core, 1, (1,), None),
+        (both, 1, (2,), None),
+        ([("load", MAIN)], 2, (2,), None),
+        ([("deep4096", FEW + ["llama-q8"])], 1, (2,), SMALL),
+        ([("mixed-heavy", FEW)], 1, (2,), ["qwen2.5-0.5b"]),
+        (core, 2, (1,), SMALL),
+        ([("deep4096", FEW)], 1, (1,), SMALL),
+        (more, 1, (1, 2), SMALL),
+        ([("deep4096", FEW)], 1, (2,), LARGE),
+        (both, 2, (2,), None),
+        (core, 3, (1,), SMALL),
+        (core, 2, (1,), LARGE),
+        ([("mixed-light", FEW)], 1, (2,), ["qwen2.5-0.5b"]),
+        ([("deep4096", DEEP)], 1, (2,), SMALL),
+        (more, 1, (1, 2), LARGE),
+        (both, 3, (2,), None),
+        ([("load", MAIN)], 3, (2,), None),
+        (core, 3, (1,), LARGE),
+        (more, 3, (1, 2), SMALL),
+        ([("deep4096", FEW)], 2, (2,), SMALL),
+    ]

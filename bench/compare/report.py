@@ -10,6 +10,7 @@ import plan
 
 PEERS = ["llama", "ik", "ik-rtr"]
 LLAMAS, IKS = ["llama", "llama-nofa", "llama-q8"], ["ik", "ik-rtr", "ik-q8"]
+NATIVE, AVX2 = ["ik-native"], "inlay-avx2"  # columns only where they took part
 
 
 def rows_of(results, model, threads):
@@ -55,14 +56,17 @@ def table(head, rows):
 
 def speed_table(results, model, threads):
     rows = []
-    for label, test, key in rows_of(results, model, threads):
-        ours = results.median(model, test, threads, "inlay", key)
+    tests = rows_of(results, model, threads)
+    more = [e for e in NATIVE + [AVX2] if any(results.values(model, t, threads, e, key) for _, t, key in tests)]
+    for label, test, key in tests:
+        ours, narrow = (results.median(model, test, threads, e, key) for e in ("inlay", AVX2))
         limit = results.limit(model, test, threads, key)
-        llama, ik = (best(results, model, test, threads, es, key) for es in (LLAMAS, IKS))
-        rows.append([label, "**" + cell(results, model, test, threads, "inlay", key) + "**", f"{ours / limit:.0%}" if ours and limit else "-",
-                     *[cell(results, model, test, threads, e, key) for e in PEERS], ratio(ours, llama[0]), ratio(ours, ik[0])])
-    head = ["tokens/s", "inlay", "of the roof", *[plan.ENGINES[p] for p in PEERS], "÷ best llama.cpp", "÷ best ik"]
-    return table(head, rows)
+        llama, ik, native = (best(results, model, test, threads, es, key)[0] for es in (LLAMAS, IKS, NATIVE))
+        row = [label, "**" + cell(results, model, test, threads, "inlay", key) + "**", f"{ours / limit:.0%}" if ours and limit else "-"]
+        row += [cell(results, model, test, threads, e, key) for e in PEERS + more] + [ratio(ours, llama), ratio(ours, ik)]
+        rows.append(row + [ratio(ours, native)] * (NATIVE[0] in more) + [ratio(narrow, ik)] * (AVX2 in more))
+    head = ["tokens/s", "inlay", "of the roof", *[plan.ENGINES[p] for p in PEERS + more], "÷ best llama.cpp", "÷ best ik wheel"]
+    return table(head + ["÷ native ik"] * (NATIVE[0] in more) + ["AVX2 ÷ best ik wheel"] * (AVX2 in more), rows)
 
 
 def deep_table(results, model, threads):
@@ -104,7 +108,7 @@ def mixed_table(results):
 
 
 def labels(results):
-    return [(plan.ENGINES[e], results.data["engines"][e]) for e in plan.MAIN if e in results.data["engines"]]
+    return [(plan.ENGINES[e], results.data["engines"][e]) for e in plan.TIERS if e in results.data["engines"]]
 
 
 def roof_lines(results):
@@ -128,24 +132,31 @@ def goals(results):
     wide = "avx512" in results.data["engines"].get("inlay", "")
     out = []
 
-    def want(model, threads, test, key, engines, least, name):
-        ours, theirs = results.median(model, test, threads, "inlay", key), best(results, model, test, threads, engines, key)
+    def want(model, threads, test, key, engines, least, name, mine="inlay"):
+        ours, theirs = results.median(model, test, threads, mine, key), best(results, model, test, threads, engines, key)
         if ours and theirs[0]:
             out.append((f"{model}, {threads} thread{'s' * (threads > 1)}: {name}", ours / theirs[0], least))
 
     for m in results.models():
         small = "1.5b" not in m
+        narrow = 1.3 if small else 1.15
         want(m, 1, "pp512", "tps", LLAMAS, 2.3 if wide else 2.4 if small else 2.0, "prefill 512 ÷ llama.cpp")
-        want(m, 1, "pp512", "tps", IKS, 2.2 if wide else 1.3 if small else 1.15, "prefill 512 ÷ ik")
+        want(m, 1, "pp512", "tps", IKS, 2.2 if wide else narrow, "prefill 512 ÷ ik's wheel")
+        want(m, 1, "pp512", "tps", NATIVE, 1.4 if wide else narrow, "prefill 512 ÷ native ik")
+        want(m, 1, "pp512", "tps", IKS, narrow, "prefill 512 held to AVX2 ÷ ik's wheel", AVX2)
         want(m, 1, "tg64", "tps", LLAMAS, (1.5 if wide else 1.3) if small else 1.3, "decode ÷ llama.cpp")
-        want(m, 1, "tg64", "tps", IKS, 1.05, "decode ÷ ik")
+        want(m, 1, "tg64", "tps", IKS, 1.05, "decode ÷ ik's wheel")
+        want(m, 1, "tg64", "tps", NATIVE, 1.05, "decode ÷ native ik")
+        want(m, 1, "tg64", "tps", IKS, 1.05, "decode held to AVX2 ÷ ik's wheel", AVX2)
         for t in results.threads():
             limit, ours = results.limit(m, "tg64", t), results.median(m, "tg64", t, "inlay")
             if limit and ours:
                 out.append((f"{m}, {t} thread{'s' * (t > 1)}: decode of the roof", ours / limit, 0.85))
-            for b in (8, 16):
-                want(m, t, f"tg32@b{b}", "tps", LLAMAS, 2.5, f"batch {b} ÷ llama.cpp")
-                want(m, t, f"tg32@b{b}", "tps", IKS, 1.8, f"batch {b} ÷ ik")
+            for test in sorted({s["test"] for s in results.data["samples"] if s["test"].endswith(("@b8", "@b16"))}):
+                b = test.partition("@b")[2]
+                want(m, t, test, "tps", LLAMAS, 2.5, f"batch {b} ÷ llama.cpp")
+                want(m, t, test, "tps", IKS, 1.8, f"batch {b} ÷ ik's wheel")
+                want(m, t, test, "tps", NATIVE, 1.8, f"batch {b} ÷ native ik")
             want(m, t, "deep4096", "decode", LLAMAS, 1.5, "decode at 4,096 ÷ llama.cpp's best")
             want(m, t, "deep4096", "prefill", LLAMAS, 2.0, "prefill 4,096 ÷ llama.cpp")
     return out
@@ -206,7 +217,7 @@ def share_chart(results, model, threads):
     for label, test, key in rows_of(results, model, threads):
         limit = results.limit(model, test, threads, key)
         bars = []
-        for e in plan.MAIN:
+        for e in plan.TIERS:
             v = results.median(model, test, threads, e, key)
             if v and limit:
                 bars.append((e, v / limit * 100, f"{number(v)} t/s · {v / limit:.0%}"))
@@ -220,7 +231,7 @@ def ratio_chart(results, model, threads):
     for label, test, key in rows_of(results, model, threads):
         ours = results.median(model, test, threads, "inlay", key)
         bars = []
-        for engines in (LLAMAS, IKS):
+        for engines in (LLAMAS, IKS, NATIVE):
             theirs, which = best(results, model, test, threads, engines, key)
             if ours and theirs:
                 bars.append((engines[0], ours / theirs, f"{ours / theirs:.2f}x {plan.ENGINES[which]}"))
@@ -250,14 +261,14 @@ def html(results):
             if not rows_of(results, model, t):
                 continue
             out.append(f"<h3>{t} thread{'s' * (t > 1)}: inlay ÷ the best of each peer</h3>" + ratio_chart(results, model, t))
-            out.append("<h3>Share of what the machine allows</h3>" + charts.legend([(e, plan.ENGINES[e]) for e in plan.MAIN]) + share_chart(results, model, t))
+            out.append("<h3>Share of what the machine allows</h3>" + charts.legend([(e, plan.ENGINES[e]) for e in plan.TIERS if e in results.data["engines"]]) + share_chart(results, model, t))
             out.append(html_table(speed_table(results, model, t)))
             deep = deep_table(results, model, t)
             out.append(html_table(deep) if deep else "")
     mixed = mixed_table(results)
     if mixed:
         out.append("<h2>Mixed load</h2><p class=note>Prompts of 64 to 1,024 tokens, answers of 32 to 256, Poisson arrivals (heavy: 24 requests at 4 a second;"
-                   " light: 16 at 0.25 a second), 16 slots. The peers run in a loop as their server's: a token of every answer, then prompts up to 512.</p>")
+                   " light: 10 at 0.25 a second), 16 slots. The peers run in a loop as their server's: a token of every answer, then prompts up to 512.</p>")
         for model in results.models():
             for test in ("mixed-heavy", "mixed-light"):
                 for t in results.threads():

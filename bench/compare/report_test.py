@@ -34,8 +34,8 @@ with tempfile.TemporaryDirectory() as folder:
     r.data["windows"].append({"at": "then", "roof": {"peaks": [{"kind": "int8", "threads": 1, "gops": 2e-5}]}})
     r.data["windows"].reverse()
     r.data["samples"][0]["window"] = 0
-    for test, values in {"pp512": (20, 10, 30), "tg64": (9, 5, 10), "tg32@b8": (90, 50, 40)}.items():
-        for engine, v in zip(("inlay", "llama", "ik"), values):
+    for test, values in {"pp512": (20, 10, 30, 25, 15), "tg64": (9, 5, 10), "tg16@b8": (90, 50, 40)}.items():
+        for engine, v in zip(("inlay", "llama", "ik", "ik-native", "inlay-avx2"), values):
             for spread in (0.9, 1.0, 1.2):
                 r.add(model="m", test=test, threads=1, engine=engine, seconds=1.0, tps=v * spread)
     r.add(model="m", test="deep4096", threads=1, engine="inlay", seconds=1.0, prefill=8.0, decode=4.0)
@@ -48,7 +48,7 @@ with tempfile.TemporaryDirectory() as folder:
     assert abs(r.limit("m", "tg64", 1) - 10) < 1e-6 and abs(r.limit("m", "pp512", 1) - 100) < 1e-6
     report.write(r, folder)
     text, page = (open(os.path.join(folder, f)).read() for f in ("results.md", "report.html"))
-    assert "| prefill 512 | **20.0 (18.0–24.0)** | 20% | 10.0 (9.0–12.0) | 30.0 (27.0–36.0) | - | 2.00x | 0.67x |" in text, text
+    assert "| prefill 512 | **20.0 (18.0–24.0)** | 20% | 10.0 (9.0–12.0) | 30.0 (27.0–36.0) | - | 25.0 (22.5–30.0) | 15.0 (13.5–18.0) | 2.00x | 0.67x | 0.80x | 0.50x |" in text, text
     assert "failed" in text and "of the roof | 0.90" not in text.split("Aims")[1]
     svgs = re.findall(r"<svg.*?</svg>", page, re.S)
     assert len(svgs) == 6, len(svgs)
@@ -57,8 +57,10 @@ with tempfile.TemporaryDirectory() as folder:
     assert "A &amp; B" in page and "<script" not in page and "http://" not in page.replace("http://www.w3.org/2000/svg", "")
 
 for quick in (True, False):
-    for test, engines, rounds, _ in plan.tests(quick):
-        assert rounds > 0 and all(e in plan.ENGINES and plan.options(e)["engine"] for e in engines)
-        assert plan.command(test) or test == "load"
+    for tests, rounds, kinds, models in plan.stages(quick):
+        assert rounds > 0 and set(kinds) <= {1, 2}
+        for test, engines in tests:
+            assert all(e in plan.ENGINES and plan.options(e)["engine"] for e in engines) and engines[0] == "inlay"
+            assert (plan.command(test) or test == "load") and min(plan.work(test)) >= 0 and any(plan.work(test))
 assert all(64 <= p <= 1024 and 32 <= n <= 256 for kind in ("light", "heavy") for _, p, n in plan.jobs(kind))
 print("ok")
