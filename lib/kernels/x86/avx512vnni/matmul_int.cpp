@@ -3,6 +3,7 @@
 #include "kernels/signatures.h"
 #include "kernels/x86/lanes512.h"
 #include "kernels/generic/matmul_many.h"
+#include "kernels/generic/matmul_types.h"
 
 namespace inlay::avx512vnni {
 
@@ -25,24 +26,7 @@ void matmul(const MatmulArgs *m) noexcept {
 
 void init_matmul_int(KernelTable &t) noexcept;
 void init_matmul_int(KernelTable &t) noexcept {
-    t.matmul_q4_0 = matmul<Q4_0>;
-    t.matmul_q4_1 = matmul<Q4_1>;
-    t.matmul_q5_0 = matmul<Q5_0>;
-    t.matmul_q5_1 = matmul<Q5_1>;
-    t.matmul_q8_0 = matmul<Q8_0>;
-    t.matmul_q2_k = matmul<Q2K>;
-    t.matmul_q3_k = matmul<Q3K>;
-    t.matmul_q4_k = matmul<Q4K>;
-    t.matmul_q5_k = matmul<Q5K>;
-    t.matmul_q6_k = matmul<Q6K>;
-    t.matmul_iq4_nl = matmul<Iq4Nl>;
-    t.matmul_iq4_xs = matmul<Iq4Xs>;
-    t.matmul_mxfp4 = matmul<Mxfp4>;
-    t.matmul_tq2_0 = matmul<TQ2_0>;
-    t.matmul_iq1_m = matmul<Iq1M>;
-    t.matmul_iq2_s = matmul<Iq2S>;
-    t.matmul_iq3_xxs = matmul<Iq3Xxs>;
-    t.matmul_iq3_s = matmul<Iq3S>;
+    set_matmuls<Mxfp4>(t, []<class Type>() -> MatmulFn * { return matmul<Type>; });
 }
 
 }  // namespace inlay::avx512vnni

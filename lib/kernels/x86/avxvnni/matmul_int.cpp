@@ -9,6 +9,7 @@ constexpr bool kDot = true;
 }  // namespace
 }  // namespace inlay::avxvnni
 
+#include "kernels/generic/matmul_types.h"
 #include "kernels/generic/matmul_words.h"
 
 namespace inlay::avxvnni {
@@ -26,24 +27,7 @@ constexpr MatmulFn *fn = matmul_words<Type, kTokens, kManyFrom>;
 
 void init_matmul_int(KernelTable &t) noexcept;
 void init_matmul_int(KernelTable &t) noexcept {
-    t.matmul_q4_0 = fn<Q4_0>;
-    t.matmul_q4_1 = fn<Q4_1>;
-    t.matmul_q5_0 = fn<Q5_0>;
-    t.matmul_q5_1 = fn<Q5_1>;
-    t.matmul_q8_0 = fn<Q8_0>;
-    t.matmul_q2_k = fn<Q2K>;
-    t.matmul_q3_k = fn<Q3K>;
-    t.matmul_q4_k = fn<Q4K>;
-    t.matmul_q5_k = fn<Q5K>;
-    t.matmul_q6_k = fn<Q6K>;
-    t.matmul_iq4_nl = fn<Iq4Nl>;
-    t.matmul_iq4_xs = fn<Iq4Xs>;
-    t.matmul_mxfp4 = fn<Mxfp4>;
-    t.matmul_tq2_0 = fn<TQ2_0>;
-    t.matmul_iq1_m = fn<Iq1M>;
-    t.matmul_iq2_s = fn<Iq2S>;
-    t.matmul_iq3_xxs = fn<Iq3Xxs>;
-    t.matmul_iq3_s = fn<Iq3S>;
+    set_matmuls<Mxfp4>(t, []<class Type>() -> MatmulFn * { return fn<Type>; });
 }
 
 }  // namespace inlay::avxvnni
