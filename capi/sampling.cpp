@@ -63,7 +63,16 @@ void inlay::capi::read_sampling(const inlay_sampling_params *given, sample::Para
     if (p.n_dry_breakers > 1024) fail(Code::limit, "n_dry_breakers ", p.n_dry_breakers, " exceeds 1024");
     if (p.n_dry_breakers) need_pointer(p.dry_breakers, "dry_breakers");
     out.dry_breakers.assign(p.dry_breakers, p.dry_breakers + p.n_dry_breakers);
+    if (p.reserved0) fail(Code::unsupported, "sampling: reserved0 is ", p.reserved0, ", not 0");
+    if (p.n_samplers > sample::kStages) fail(Code::invalid_argument, "n_samplers ", p.n_samplers, " exceeds ", sample::kStages);
+    if (p.n_samplers) need_pointer(p.samplers, "samplers");
+    for (uint32_t i = 0; i < p.n_samplers; ++i) {
+        const inlay_string &s = p.samplers[i];
+        if (s.size) need_pointer(s.data, "samplers");
+        out.order.push_back(sample::stage_of({s.data, s.size}));
+    }
     if (p.flags & INLAY_SAMPLING_TEMPERATURE_FIRST) {
+        if (p.n_samplers) fail(Code::invalid_argument, "samplers beside INLAY_SAMPLING_TEMPERATURE_FIRST: only one may say the order");
         const sample::Stage *order = sample::temperature_first_order();
         out.order.assign(order, order + sample::kStages);
     }

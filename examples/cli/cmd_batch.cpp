@@ -33,6 +33,46 @@ int64_t whole_of(const Value *v, const char *name, int64_t fallback, int64_t lo,
     return v->whole;
 }
 
+// The samplers' fields under the C struct's own names; `samplers` is their order.
+void read_sampling(const Value &v, inlay_sampling_params &s, std::vector<inlay_string> &samplers) {
+    auto number = [&](const char *name, float &out) { out = static_cast<float>(number_of(v.find(name), name, static_cast<double>(out))); };
+    auto whole = [&](const char *name, int32_t &out, int64_t lo) { out = static_cast<int32_t>(whole_of(v.find(name), name, out, lo, INT32_MAX)); };
+    s.seed = static_cast<uint64_t>(whole_of(v.find("seed"), "seed", 0, INT64_MIN, INT64_MAX));
+    whole("top_k", s.top_k, -1);
+    s.top_k = std::max(0, s.top_k);
+    whole("penalty_last_n", s.penalty_last_n, -1);
+    whole("dry_allowed_length", s.dry_allowed_length, 1);
+    whole("dry_last_n", s.dry_last_n, -1);
+    whole("mirostat", s.mirostat, 0);
+    number("temperature", s.temperature);
+    number("top_p", s.top_p);
+    number("min_p", s.min_p);
+    number("typical_p", s.typical_p);
+    number("repetition_penalty", s.repetition_penalty);
+    number("presence_penalty", s.presence_penalty);
+    number("frequency_penalty", s.frequency_penalty);
+    number("top_n_sigma", s.top_n_sigma);
+    number("xtc_probability", s.xtc_probability);
+    number("xtc_threshold", s.xtc_threshold);
+    number("dry_multiplier", s.dry_multiplier);
+    number("dry_base", s.dry_base);
+    number("dynatemp_range", s.dynatemp_range);
+    number("dynatemp_exponent", s.dynatemp_exponent);
+    number("epsilon_cutoff", s.epsilon_cutoff);
+    number("eta_cutoff", s.eta_cutoff);
+    number("mirostat_tau", s.mirostat_tau);
+    number("mirostat_eta", s.mirostat_eta);
+    const Value *x = v.find("samplers");
+    if (!x || x->kind == Value::null) return;
+    if (x->kind != Value::array || x->items.empty()) fail(INLAY_E_INVALID_ARGUMENT, "samplers is no array of names");
+    for (const Value &t : x->items) {
+        if (t.kind != Value::string) fail(INLAY_E_INVALID_ARGUMENT, "samplers is no array of names");
+        samplers.push_back({t.text.data(), t.text.size()});
+    }
+    s.samplers = samplers.data();
+    s.n_samplers = static_cast<uint32_t>(samplers.size());
+}
+
 // Submits one line; BUSY comes back as null so that the caller steps first.
 Handle<inlay_request> submit(inlay_runtime *rt, inlay_engine *engine, const Value &v, const std::string &line) {
     inlay_request_params p;
@@ -47,15 +87,8 @@ Handle<inlay_request> submit(inlay_runtime *rt, inlay_engine *engine, const Valu
     p.priority = static_cast<int32_t>(whole_of(v.find("priority"), "priority", 0, INT32_MIN, INT32_MAX));
     p.timeout_ms = static_cast<uint32_t>(whole_of(v.find("timeout_ms"), "timeout_ms", 0, 0, INT32_MAX));
     p.n = static_cast<uint32_t>(whole_of(v.find("n"), "n", 1, 1, 8));
-    s.seed = static_cast<uint64_t>(whole_of(v.find("seed"), "seed", 0, INT64_MIN, INT64_MAX));
-    s.temperature = static_cast<float>(number_of(v.find("temperature"), "temperature", 1));
-    s.top_k = static_cast<int32_t>(std::max<int64_t>(0, whole_of(v.find("top_k"), "top_k", 0, -1, INT32_MAX)));
-    s.top_p = static_cast<float>(number_of(v.find("top_p"), "top_p", 1));
-    s.min_p = static_cast<float>(number_of(v.find("min_p"), "min_p", 0));
-    s.typical_p = static_cast<float>(number_of(v.find("typical_p"), "typical_p", 1));
-    s.repetition_penalty = static_cast<float>(number_of(v.find("repetition_penalty"), "repetition_penalty", 1));
-    s.presence_penalty = static_cast<float>(number_of(v.find("presence_penalty"), "presence_penalty", 0));
-    s.frequency_penalty = static_cast<float>(number_of(v.find("frequency_penalty"), "frequency_penalty", 0));
+    std::vector<inlay_string> samplers;
+    read_sampling(v, s, samplers);
     if (const Value *x = v.find("ignore_eos"); x && x->flag) p.flags |= INLAY_REQUEST_IGNORE_EOS;
     std::vector<inlay_string> stops;
     if (const Value *x = v.find("stop")) {

@@ -22,6 +22,7 @@ void RequestOptions::declare(Args &a) {
     a.integer("--mirostat", &mirostat, 0, 2, "0 = off, 1, 2");
     a.number("--mirostat-tau", &mirostat_tau, "default 5");
     a.number("--mirostat-eta", &mirostat_eta, "default 0.1");
+    a.text("--samplers", &samplers, "their order, as in 'penalties;top_k;top_p;temperature'; one that is left out is off");
     a.integer("--seed", &seed, INT64_MIN, INT64_MAX, "the same seed gives the same text (default 0)");
     a.integer("--min-tokens", &min_tokens, 0, 1 << 24, "no end before so many tokens");
     a.integer("--best-of", &best_of, 0, 8, "draw so many answers, give the most probable");
@@ -84,6 +85,14 @@ void RequestOptions::fill(inlay_runtime *rt, inlay_request_params &p) {
     sampling_.mirostat = static_cast<int32_t>(mirostat);
     sampling_.mirostat_tau = static_cast<float>(mirostat_tau);
     sampling_.mirostat_eta = static_cast<float>(mirostat_eta);
+    samplers_.clear();
+    for (size_t at = 0; at < samplers.size();) {
+        size_t end = std::min(samplers.find(';', at), samplers.size());
+        samplers_.push_back({samplers.data() + at, end - at});
+        at = end + 1;
+    }
+    sampling_.samplers = samplers_.data();
+    sampling_.n_samplers = static_cast<uint32_t>(samplers_.size());
     if (beams > 1 && temperature == RequestOptions{}.temperature) sampling_.temperature = 1;  // beams don't draw: the default says nothing
     p.sampling = &sampling_;
     p.max_tokens = static_cast<uint32_t>(max_tokens);

@@ -13,7 +13,7 @@ struct RequestOptions {
     int64_t mirostat = 0;
     bool ignore_eos = false, use_lookup = false;
     std::vector<std::string> stop, choices;
-    std::string grammar, schema, regex, draft, early_stopping = "likely";
+    std::string samplers, grammar, schema, regex, draft, early_stopping = "likely";
 
     void declare(Args &a);
     // Fills the params; the pointers in them live as long as this object.
@@ -21,7 +21,7 @@ struct RequestOptions {
 
 private:
     inlay_sampling_params sampling_;
-    std::vector<inlay_string> stops_;
+    std::vector<inlay_string> stops_, samplers_;
     Handle<inlay_constraint> constraint_;
 };
 

@@ -2,8 +2,8 @@
 /**
  * @file sampling.h
  * How a request turns logits into a token. Every field's default is neutral: the model's own distribution at
- * temperature 1. Samplers run in this order: bias and constraint mask, penalties, DRY, top-n-sigma, top-k, typical, top-p,
- * min-p, XTC, temperature (or temperature first, by flag). The random numbers are a function of seed and position alone
+ * temperature 1. Samplers run in this order: bias and constraint mask, penalties, DRY, top-n-sigma, top-k, epsilon, eta, typical,
+ * top-p, min-p, XTC, temperature (or temperature first, by flag, or the order that `samplers` gives), then mirostat. The random numbers are a function of seed and position alone
  * (Philox), so the same logits and seed give the same token on every CPU, in every batch.
  */
 #ifndef INLAY_SAMPLING_H
@@ -58,6 +58,12 @@ typedef struct inlay_sampling_params {
     uint32_t n_dry_breakers;  /**< entries of dry_breakers */
     const inlay_logit_bias *logit_bias; /**< or NULL */
     const int32_t *dry_breakers; /**< token ids that break a DRY sequence, or NULL */
+    const inlay_string *samplers; /**< names in the order to run, each at most once: penalties, dry, top_n_sigma, top_k, typ_p,
+                                       top_p, min_p, xtc, temperature, epsilon_cutoff, eta_cutoff. One that is left out is off, whatever
+                                       its fields say (without temperature nothing is greedy). Greedy runs penalties and dry alone.
+                                       Bias and mask stay first, mirostat stays last. */
+    uint32_t n_samplers;      /**< entries of samplers; 0 = the default order */
+    uint32_t reserved0;       /**< 0 */
 } inlay_sampling_params;
 
 /**

@@ -117,15 +117,15 @@ Pick Chain::run(const State &s, uint64_t position) {
         out.outcome = Outcome::dead_end;
         return out;
     }
-    if (p_.greedy()) {
-        penalties();
-        dry();
-        out.token = first_equal(row_, best());
-        return out;
-    }
     PhiloxBlock random = philox(p_.seed, 0, position);
     const Stage *order = p_.order.empty() ? default_order() : p_.order.data();
     size_t n = p_.order.empty() ? kStages : p_.order.size();
+    if (p_.greedy()) {
+        for (size_t i = 0; i < n; ++i)
+            if (order[i] == Stage::penalties || order[i] == Stage::dry) stage(order[i], random);
+        out.token = first_equal(row_, best());
+        return out;
+    }
     for (size_t i = 0; i < n; ++i) stage(order[i], random);
     if (p_.mirostat != 0) mirostat_truncate(s);
     double probability = 1;

@@ -58,6 +58,7 @@ private:
     // A temperature over the whole row is put off: mostly the draw is next, which takes it along.
     bool pending_ = false;
     float shift_ = 0, scale_ = 1;
+    double offset_ = 0;  // a temperature leaves logits relative to the best: what repetition_penalty adds to see their sign
 };
 
 }  // namespace inlay::sample

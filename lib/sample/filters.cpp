@@ -95,7 +95,8 @@ void Chain::top_n_sigma() {
 void Chain::top_k(int64_t k) {
     if (k >= count()) return;
     if (listed_) {
-        if (!sorted_) std::nth_element(list().begin(), list().begin() + k - 1, list().end(), better);
+        if (!sorted_) std::partial_sort(list().begin(), list().begin() + k, list().end(), better);
+        sorted_ = true;
         n_list_ = static_cast<size_t>(k);
     } else {
         n_list_ = select_best(w_.kernels_, settled(), k, w_.list_.data());
@@ -185,6 +186,7 @@ void Chain::temperature() {
     }
     best_ = 0;
     best_known_ = true;
+    offset_ = static_cast<double>(m) / static_cast<double>(t);
 }
 
 std::span<const float> Chain::settled() {

@@ -25,7 +25,20 @@ void ids_in_vocab(const char *field, const Vector<int32_t> &ids, int32_t n_vocab
         if (id < 0 || id >= n_vocab) fail(Code::invalid_argument, field, " holds token ", id, ", the vocabulary has ", n_vocab);
 }
 
+// By number, from 1. Those that llama.cpp knows have its names.
+constexpr std::string_view kNames[kStages] = {"penalties", "dry",         "top_n_sigma",    "top_k",     "typ_p", "top_p", "min_p",
+                                              "xtc",       "temperature", "epsilon_cutoff", "eta_cutoff"};
+
 }  // namespace
+
+std::string_view stage_name(Stage s) noexcept { return kNames[static_cast<size_t>(s) - 1]; }
+
+Stage stage_of(std::string_view name) {
+    for (int32_t i = 0; i < kStages; ++i)
+        if (kNames[i] == name) return static_cast<Stage>(i + 1);
+    fail(Code::invalid_argument, "samplers: ", quoted{name},
+         " is none of penalties, dry, top_n_sigma, top_k, typ_p, top_p, min_p, xtc, temperature, epsilon_cutoff, eta_cutoff");
+}
 
 const Stage *default_order() noexcept {
     static constexpr Stage order[kStages] = {Stage::penalties, Stage::dry, Stage::top_n_sigma, Stage::top_k,
@@ -82,7 +95,7 @@ void validate(const Params &p, int32_t n_vocab, const Limits &limits) {
     for (Stage s : p.order) {
         int32_t v = static_cast<int32_t>(s);
         int_range("order", v, 1, kStages);
-        if (seen >> v & 1) fail(Code::invalid_argument, "order names stage ", v, " twice");
+        if (seen >> v & 1) fail(Code::invalid_argument, "samplers: ", stage_name(s), " is named twice");
         seen |= 1u << v;
     }
 }

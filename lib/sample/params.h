@@ -3,7 +3,9 @@
 // from the model's own distribution. validate() is the one place that knows the ranges.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <string_view>
 
 #include "base/containers.h"
 #include "base/limits.h"
@@ -49,8 +51,13 @@ struct Params {
     Vector<int32_t> dry_breakers;
     Vector<Stage> order;  // empty = default_order(); a stage left out is off
 
-    bool greedy() const noexcept { return temperature == 0; }
+    bool runs(Stage s) const noexcept { return order.empty() || std::find(order.begin(), order.end(), s) != order.end(); }
+    bool greedy() const noexcept { return temperature == 0 && runs(Stage::temperature); }
 };
+
+// The name that hosts give a stage in an order; INVALID_ARGUMENT with all names for any other.
+Stage stage_of(std::string_view name);
+std::string_view stage_name(Stage s) noexcept;
 
 // Temperature before the truncating stages, as some peers do.
 const Stage *temperature_first_order() noexcept;

@@ -74,7 +74,14 @@ void Chain::penalties() {
     if (tally)
         for (int64_t i = p_.penalize_prompt ? from : std::max(from, h_.n_prompt); i < n; ++i) touch(h_.tokens[static_cast<size_t>(i)]) += 2;
     auto penalised = [&](float x, uint32_t c) {
-        if (c & 1) x = x > 0 ? x / p_.repetition_penalty : x * p_.repetition_penalty;
+        if (c & 1) {
+            if (offset_ == 0) {
+                x = x > 0 ? x / p_.repetition_penalty : x * p_.repetition_penalty;
+            } else {
+                double whole = static_cast<double>(x) + offset_, penalty = static_cast<double>(p_.repetition_penalty);
+                x = static_cast<float>((whole > 0 ? whole / penalty : whole * penalty) - offset_);
+            }
+        }
         if (c >> 1) x = x - static_cast<float>(c >> 1) * p_.frequency_penalty - p_.presence_penalty;
         return x;
     };

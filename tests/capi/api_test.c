@@ -220,6 +220,25 @@ static void test_requests(const char *path) {
     s.top_p = 2;
     CHECK(inlay_request_submit(engine, &good, 1, &p, &req, &err) == INLAY_E_INVALID_ARGUMENT && strstr(err.message, "top_p"));
     inlay_sampling_params_init(&s, sizeof s);
+    {
+        const inlay_string order[] = {{"top_k", 5}, {"temperature", 11}, {"top_k", 5}}, wrong = {"top_q", 5};
+        s.samplers = order;
+        s.n_samplers = 3;
+        CHECK(inlay_request_submit(engine, &good, 1, &p, &req, &err) == INLAY_E_INVALID_ARGUMENT && strstr(err.message, "top_k is named twice"));
+        s.samplers = &wrong;
+        s.n_samplers = 1;
+        CHECK(inlay_request_submit(engine, &good, 1, &p, &req, &err) == INLAY_E_INVALID_ARGUMENT && strstr(err.message, "'top_q'") &&
+              strstr(err.message, "penalties, dry, top_n_sigma"));
+        s.samplers = NULL;
+        CHECK(inlay_request_submit(engine, &good, 1, &p, &req, &err) == INLAY_E_INVALID_ARGUMENT && strstr(err.message, "samplers"));
+        s.n_samplers = 12;
+        CHECK(inlay_request_submit(engine, &good, 1, &p, &req, &err) == INLAY_E_INVALID_ARGUMENT && strstr(err.message, "n_samplers 12"));
+        s.samplers = order;
+        s.n_samplers = 2;
+        s.flags = INLAY_SAMPLING_TEMPERATURE_FIRST;
+        CHECK(inlay_request_submit(engine, &good, 1, &p, &req, &err) == INLAY_E_INVALID_ARGUMENT && strstr(err.message, "TEMPERATURE_FIRST"));
+    }
+    inlay_sampling_params_init(&s, sizeof s);
     p.max_tokens = 1000;
     CHECK(inlay_request_submit(engine, &good, 1, &p, &req, &err) == INLAY_E_LIMIT);
     p.max_tokens = 4;

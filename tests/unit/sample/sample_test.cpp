@@ -517,6 +517,6 @@ TEST_CASE("params out of range are refused by name") {
     CHECK(refused([](Params &p) { p.logit_bias.push_back({100, 1}); }).find("logit_bias holds token 100") == 0);
     CHECK(refused([](Params &p) { p.logit_bias.push_back({1, kInf}); }) != "");
     CHECK(refused([](Params &p) { p.banned.push_back(-1); }) != "");
-    CHECK(refused([](Params &p) { p.order = {Stage::top_k, Stage::top_k}; }) == "order names stage 4 twice");
+    CHECK(refused([](Params &p) { p.order = {Stage::top_k, Stage::top_k}; }) == "samplers: top_k is named twice");
     CHECK(refused([](Params &p) { p.logit_bias.resize(1025, Bias{1, 1}); }).find("logit_bias has 1025 entries, limit 1024") == 0);
 }
