@@ -2,9 +2,10 @@
 /**
  * @file sampling.h
  * How a request turns logits into a token. Every field's default is neutral: the model's own distribution at
- * temperature 1. Samplers run in this order: bias and constraint mask, penalties, DRY, top-n-sigma, top-k, epsilon, eta, typical,
- * top-p, min-p, XTC, temperature (or temperature first, by flag, or the order that `samplers` gives), then mirostat. The random numbers are a function of seed and position alone
- * (Philox), so the same logits and seed give the same token on every CPU, in every batch.
+ * temperature 1. Samplers run in this order: bias and constraint mask, penalties, DRY, top-n-sigma, top-k, epsilon, eta,
+ * typical, top-p, min-p, XTC, temperature (or temperature first, by flag, or the order that `samplers` gives), then
+ * mirostat. The random numbers are a function of seed and position alone (Philox), so the same logits and seed give the
+ * same token on every CPU, in every batch.
  */
 #ifndef INLAY_SAMPLING_H
 #define INLAY_SAMPLING_H
