@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "model/forward_state.h"
 #include "model/rope.h"
+#include "tensor/huge_pages.h"
 #include "thread/fp_env.h"
 
 namespace inlay::model {
@@ -124,8 +125,8 @@ Forward::State::State(Memory &m, const Machine &machine, const Config &c, const 
     auto room = [&](Rows &r, int64_t n, int64_t values) {
         r.ld = padded(values);
         if (n > 0 && values > 0)
-            r.data =
-                Buffer(m, (Checked(static_cast<uint64_t>(n)) * static_cast<uint64_t>(r.ld) * sizeof(float)).size(), 64, MemTag::scratch);
+            r.data = tensor::large_buffer(m, (Checked(static_cast<uint64_t>(n)) * static_cast<uint64_t>(r.ld) * sizeof(float)).size(),
+                                          MemTag::scratch);
     };
     auto tight = [&](Rows &r, int64_t n, int64_t values) {  // rows that some steps take as one block
         room(r, n, values);

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/checked.h"
+#include "tensor/huge_pages.h"
 
 namespace inlay::tensor {
 
@@ -59,7 +60,7 @@ ActKind act_kind(DType t) noexcept {
 uint64_t Activations::bytes(ActKind kind, int64_t n_tokens, int64_t cols) { return layout_of(kind, n_tokens, cols).bytes; }
 
 Activations::Activations(Memory &m, ActKind kind, int64_t n_tokens, int64_t cols)
-    : data_(m, Checked(bytes(kind, n_tokens, cols)).size(), 64, MemTag::scratch), kind_(kind), n_tokens_(n_tokens), cols_(cols) {}
+    : data_(large_buffer(m, Checked(bytes(kind, n_tokens, cols)).size(), MemTag::scratch)), kind_(kind), n_tokens_(n_tokens), cols_(cols) {}
 
 void Activations::reshape(ActKind kind, int64_t n_tokens, int64_t cols) {
     uint64_t need = bytes(kind, n_tokens, cols);

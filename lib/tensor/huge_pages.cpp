@@ -21,6 +21,12 @@ void advise_huge_pages(void *p, size_t bytes) noexcept {
 #endif
 }
 
+Buffer large_buffer(Memory &m, size_t bytes, MemTag tag) {
+    Buffer b(m, bytes, bytes >= kHugePage ? kHugePage : 64, tag);
+    advise_huge_pages(b.data(), b.size());
+    return b;
+}
+
 void touch_pages(void *p, size_t bytes) noexcept {
     // Through volatile, or a compiler may drop stores that nobody reads.
     volatile std::byte *at = static_cast<std::byte *>(p);

@@ -88,10 +88,8 @@ PackedMatrix make_packed(Memory &m, DType t, int64_t rows, int64_t cols) {
     w.rows_ = rows;
     w.cols_ = cols;
     w.panel_bytes_ = static_cast<int64_t>(s.panel_bytes);
-    const size_t align = s.bytes >= kHugePage ? kHugePage : 64;
-    w.data_ = Buffer(m, s.bytes, align, MemTag::weights);
+    w.data_ = large_buffer(m, s.bytes, MemTag::weights);
     w.panels_ = w.data_.as<uint8_t>();
-    advise_huge_pages(w.data_.data(), w.data_.size());
     clear_last_panel(w);
     return w;
 }
