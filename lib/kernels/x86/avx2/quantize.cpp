@@ -22,12 +22,28 @@ INLAY_INLINE float from_bits(uint32_t v) {
 }
 
 INLAY_INLINE __m256i magnitude(const float *x) { return _mm256_and_si256(_mm256_castps_si256(_mm256_loadu_ps(x)), _mm256_set1_epi32(0x7fffffff)); }
-INLAY_INLINE uint32_t largest(const float *x) {
-    const __m256i v = _mm256_max_epu32(_mm256_max_epu32(magnitude(x), magnitude(x + 8)), _mm256_max_epu32(magnitude(x + 16), magnitude(x + 24)));
-    __m128i m = _mm_max_epu32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-    m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0x4e));
-    m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0xb1));
-    return static_cast<uint32_t>(_mm_cvtsi128_si32(m));
+INLAY_INLINE __m256i largest(const float *x) {
+    return _mm256_max_epu32(_mm256_max_epu32(magnitude(x), magnitude(x + 8)), _mm256_max_epu32(magnitude(x + 16), magnitude(x + 24)));
+}
+
+// Eight blocks' vectors to one lane a block, by the operation: 128-bit parts of four blocks at a time ...
+template <class Op>
+INLAY_INLINE __m256i fold4(const __m256i v[4], Op op) {
+    const __m256i ab = op(_mm256_unpacklo_epi32(v[0], v[1]), _mm256_unpackhi_epi32(v[0], v[1]));
+    const __m256i cd = op(_mm256_unpacklo_epi32(v[2], v[3]), _mm256_unpackhi_epi32(v[2], v[3]));
+    return op(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd));
+}
+// ... then the two parts of each.
+template <class Op>
+INLAY_INLINE __m256i fold_halves(__m256i abcd, __m256i efgh, Op op) {
+    return op(_mm256_permute2x128_si256(abcd, efgh, 0x20), _mm256_permute2x128_si256(abcd, efgh, 0x31));
+}
+INLAY_INLINE __m256i max_u32(__m256i a, __m256i b) { return _mm256_max_epu32(a, b); }
+INLAY_INLINE __m256i add_16(__m256i a, __m256i b) { return _mm256_add_epi16(a, b); }
+INLAY_INLINE __m256i add_32(__m256i a, __m256i b) { return _mm256_add_epi32(a, b); }
+INLAY_INLINE void put(void *p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i *>(p), v); }
+INLAY_INLINE __m256i twice(__m256i v, int from) {  // lanes from .. from + 3, each two times
+    return _mm256_permutevar8x32_epi32(v, _mm256_add_epi32(_mm256_set1_epi32(from), _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3)));
 }
 
 INLAY_INLINE __m256i halvings(__m256i c, __m256i v) {
@@ -59,77 +75,119 @@ INLAY_INLINE uint32_t range_of(uint32_t top, const uint32_t *tops) {
     return all[first];
 }
 
-// at = index of the block in the arrays of scales.
-INLAY_INLINE void quantize_block(const float *x, float inverse, uint32_t e, int8_t *q, const ActRows *out, int64_t at) {
-    const float p = from_bits((127 - e) << 23);
-    __m256i bytes = _mm256_setzero_si256();
-    if (inverse != 0) {
-        const __m256 scale = _mm256_set1_ps(inverse * from_bits((127 + e) << 23));
-        __m256i w[4];
-        for (int i = 0; i < 4; ++i) w[i] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8 * i), scale));
-        // The packs work in 128-bit parts: put the 32-bit groups back in order.
-        bytes = _mm256_packs_epi16(_mm256_packs_epi32(w[0], w[1]), _mm256_packs_epi32(w[2], w[3]));
-        bytes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-    }
-    _mm256_storeu_si256(reinterpret_cast<__m256i *>(q), bytes);
-    // Sums of neighbours, then of the four 32-bit lanes of each half: [k % 4 = 0 1, k % 4 = 2 3] twice.
-    __m256i s = _mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes);
-    s = _mm256_add_epi16(s, _mm256_srli_si256(s, 8));
-    s = _mm256_add_epi16(s, _mm256_srli_si256(s, 4));
-    const __m256i n = _mm256_sub_epi16(_mm256_setzero_si256(), s), whole = _mm256_madd_epi16(s, _mm256_set1_epi16(1));
-    const int32_t pair[2] = {_mm256_cvtsi256_si32(n), _mm256_extract_epi32(n, 4)};
-    const int32_t s0 = _mm256_cvtsi256_si32(whole), s1 = _mm256_extract_epi32(whole, 4), sum = s0 + s1;
-    const int32_t magic = kernels::kMagic - static_cast<int32_t>(e << 23);
-    memcpy(out->n16 + 4 * at, pair, 8);
-    out->p[at] = p;
-    out->sp[at] = static_cast<float>(sum) * p;
-    out->n128[at] = -128 * sum;
-    out->h128[2 * at] = -128 * s0;
-    out->h128[2 * at + 1] = -128 * s1;
-    out->magic[at] = magic;
-    out->m128[at] = magic - 128 * sum;
-    out->mh128[2 * at] = magic - 128 * s0;
-    out->mh128[2 * at + 1] = magic - 128 * s1;
-    const int32_t r0 = ((s0 << 4 >> e) + 1) >> 1, r1 = ((s1 << 4 >> e) + 1) >> 1;
-    out->s16[2 * at] = static_cast<int16_t>(r0);
-    out->s16[2 * at + 1] = static_cast<int16_t>(r1);
-    out->b16[at] = static_cast<int16_t>(r0 + r1);
+// What a group has beside its d, in the order of the arrays of ActRows.
+struct Group {
+    int8_t q[kGroupBlocks * kBlock];
+    float p[kGroupBlocks], sp[kGroupBlocks];
+    int32_t n128[kGroupBlocks], h128[2 * kGroupBlocks], magic[kGroupBlocks], m128[kGroupBlocks], mh128[2 * kGroupBlocks];
+    int16_t n16[4 * kGroupBlocks], s16[2 * kGroupBlocks], b16[kGroupBlocks];
+};
+struct GroupAt {
+    int8_t *q;
+    float *p, *sp;
+    int32_t *n128, *h128, *magic, *m128, *mh128;
+    int16_t *n16, *s16, *b16;
+};
+
+// 32 values to bytes; the packs work in 128-bit parts, so the 32-bit groups are put back in order.
+INLAY_INLINE __m256i round_block(const float *x, __m256 scale) {
+    __m256i w[4];
+    for (int i = 0; i < 4; ++i) w[i] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8 * i), scale));
+    const __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(w[0], w[1]), _mm256_packs_epi32(w[2], w[3]));
+    return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
 
-// Blocks [b0, b1) of one group; at b0 * 32, x has that many values.
-INLAY_INLINE void quantize_group(const float *x, int64_t b0, int64_t b1, int64_t t, int64_t g, const ActRows *out) {
-    uint32_t tops[kGroupBlocks] = {}, top = 0, range = 0;
-    for (int64_t b = b0; b < b1; ++b) {
-        const uint32_t v = tops[b - b0] = largest(x + (b - b0) * kBlock);
-        top = v > top ? v : top;
-    }
-    float d = 0, inverse = 0;
-    if (top >= kInf) {
-        d = from_bits(0x7fc00000u);
-    } else if (top >= kTiny) {
-        range = range_of(top, tops);
+// Eight blocks at x; their d. A block alone would spend most of its time on its dozen sums and scales, one by one.
+INLAY_INLINE float quantize_group(const float *x, const GroupAt &out) {
+    __m256i v[kGroupBlocks];
+    for (int b = 0; b < kGroupBlocks; ++b) v[b] = largest(x + b * kBlock);
+    const __m256i blocks = fold_halves(fold4(v, max_u32), fold4(v + 4, max_u32), max_u32);
+    alignas(32) uint32_t tops[kGroupBlocks];
+    put(tops, blocks);
+    __m128i m = _mm_max_epu32(_mm256_castsi256_si128(blocks), _mm256_extracti128_si256(blocks, 1));
+    m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0x4e));
+    m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0xb1));
+    const auto top = static_cast<uint32_t>(_mm_cvtsi128_si32(m));
+
+    float d = 0;
+    __m256i e = _mm256_setzero_si256(), abcd = e, efgh = e;  // pairs of 16-bit sums [half][block] of four blocks each
+    if (top >= kTiny && top < kInf) {
+        const uint32_t range = range_of(top, tops);
         d = from_bits(range) / 127.0f;
-        inverse = 127.0f / from_bits(range);
+        e = halvings(_mm256_set1_epi32(static_cast<int>(range)), blocks);
+        alignas(32) float scale[kGroupBlocks];
+        const __m256i power = _mm256_slli_epi32(_mm256_add_epi32(e, _mm256_set1_epi32(127)), 23);
+        _mm256_store_ps(scale, _mm256_mul_ps(_mm256_set1_ps(127.0f / from_bits(range)), _mm256_castsi256_ps(power)));
+        for (int b = 0; b < kGroupBlocks; ++b) {
+            const __m256i bytes = round_block(x + b * kBlock, _mm256_broadcast_ss(scale + b));
+            put(out.q + b * kBlock, bytes);
+            v[b] = _mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes);
+        }
+        abcd = fold4(v, add_16);
+        efgh = fold4(v + 4, add_16);
+    } else {
+        if (top >= kInf) d = from_bits(0x7fc00000u);
+        for (int b = 0; b < kGroupBlocks; ++b) put(out.q + b * kBlock, e);
     }
-    out->d[t * out->ldg + g] = d;
-    for (int64_t b = b0; b < b1; ++b) {
-        uint32_t e = inverse != 0 ? (range - tops[b - b0]) >> 23 : 0;
-        e = e < kMostHalvings ? e : kMostHalvings;
-        quantize_block(x + (b - b0) * kBlock, inverse, e, out->q + t * out->ldq + b * kBlock, out, t * out->ldb + b);
+
+    const __m256i zero = _mm256_setzero_si256(), ones = _mm256_set1_epi16(1), exponent = _mm256_slli_epi32(e, 23);
+    const __m256i sum = fold_halves(_mm256_madd_epi16(abcd, ones), _mm256_madd_epi16(efgh, ones), add_32);
+    const __m256i n128 = _mm256_slli_epi32(_mm256_sub_epi32(zero, sum), 7);
+    const __m256i magic = _mm256_sub_epi32(_mm256_set1_epi32(kernels::kMagic), exponent);
+    const __m256 p = _mm256_castsi256_ps(_mm256_sub_epi32(_mm256_set1_epi32(127 << 23), exponent));
+    _mm256_storeu_ps(out.p, p);
+    _mm256_storeu_ps(out.sp, _mm256_mul_ps(_mm256_cvtepi32_ps(sum), p));
+    put(out.n128, n128);
+    put(out.magic, magic);
+    put(out.m128, _mm256_add_epi32(magic, n128));
+    __m256i r[2];
+    for (int i = 0; i < 2; ++i) {  // four blocks' halves, side by side
+        const __m256i pairs = _mm256_permutevar8x32_epi32(i ? efgh : abcd, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+        const __m256i half = _mm256_madd_epi16(pairs, ones), h128 = _mm256_slli_epi32(_mm256_sub_epi32(zero, half), 7);
+        put(out.n16 + 16 * i, _mm256_sub_epi16(zero, pairs));
+        put(out.h128 + 8 * i, h128);
+        put(out.mh128 + 8 * i, _mm256_add_epi32(twice(magic, 4 * i), h128));
+        const __m256i eighths = _mm256_srav_epi32(_mm256_slli_epi32(half, 4), twice(e, 4 * i));
+        r[i] = _mm256_srai_epi32(_mm256_add_epi32(eighths, _mm256_set1_epi32(1)), 1);
     }
+    const __m256i s16 = _mm256_permute4x64_epi64(_mm256_packs_epi32(r[0], r[1]), 0xd8), b32 = _mm256_madd_epi16(s16, ones);
+    put(out.s16, s16);
+    _mm_storeu_si128(reinterpret_cast<__m128i *>(out.b16), _mm_packs_epi32(_mm256_castsi256_si128(b32), _mm256_extracti128_si256(b32, 1)));
+    return d;
+}
+
+// n blocks, less than a group: `n` of each row of `from`.
+void copy_blocks(const Group &from, size_t n, const GroupAt &to) noexcept {
+    memcpy(to.q, from.q, n * kBlock);
+    memcpy(to.p, from.p, n * 4);
+    memcpy(to.sp, from.sp, n * 4);
+    memcpy(to.n128, from.n128, n * 4);
+    memcpy(to.h128, from.h128, n * 8);
+    memcpy(to.magic, from.magic, n * 4);
+    memcpy(to.m128, from.m128, n * 4);
+    memcpy(to.mh128, from.mh128, n * 8);
+    memcpy(to.n16, from.n16, n * 8);
+    memcpy(to.s16, from.s16, n * 4);
+    memcpy(to.b16, from.b16, n * 2);
 }
 
 void quantize_q8(const float *x, int64_t ldx, int64_t n, int64_t cols, const ActRows *out) noexcept {
     for (int64_t t = 0; t < n; ++t, x += ldx)
         for (int64_t g = 0; g < out->ldg; ++g) {
-            const int64_t b0 = g * kGroupBlocks, b1 = b0 + kGroupBlocks < out->ldb ? b0 + kGroupBlocks : out->ldb;
-            if (b1 * kBlock <= cols) {
-                quantize_group(x + b0 * kBlock, b0, b1, t, g, out);
-            } else {
-                float tail[kGroupBlocks * kBlock] = {};
-                for (int64_t i = b0 * kBlock; i < cols; ++i) tail[i - b0 * kBlock] = x[i];
-                quantize_group(tail, b0, b1, t, g, out);
+            const int64_t b = g * kGroupBlocks, at = t * out->ldb + b, k = b * kBlock;
+            const GroupAt to = {out->q + t * out->ldq + k, out->p + at, out->sp + at, out->n128 + at, out->h128 + 2 * at, out->magic + at,
+                                out->m128 + at, out->mh128 + 2 * at, out->n16 + 4 * at, out->s16 + 2 * at, out->b16 + at};
+            float *d = out->d + t * out->ldg + g;
+            if (k + kGroupBlocks * kBlock <= cols) {
+                *d = quantize_group(x + k, to);
+                continue;
             }
+            alignas(32) float tail[kGroupBlocks * kBlock] = {};
+            for (int64_t i = k; i < cols; ++i) tail[i - k] = x[i];
+            alignas(32) Group last;
+            *d = quantize_group(tail, {last.q, last.p, last.sp, last.n128, last.h128, last.magic, last.m128, last.mh128, last.n16, last.s16, last.b16});
+            const int64_t left = out->ldb - b;
+            copy_blocks(last, static_cast<size_t>(left < kGroupBlocks ? left : kGroupBlocks), to);
         }
 }
 
