@@ -170,7 +170,7 @@ extern "C" inlay_status inlay_tensor_rope_submit(inlay_runtime *rt, float *x, co
         float *cos = table.as<float>(), *sin = cos + rows * half;
         over_rows(r, rows, width, [&](int64_t from, int64_t to) {
             for (int64_t i = from; i < to; ++i)
-                tensor::rope_table(freqs.as<double>(), half, positions[i], 1.0, cos + i * half, sin + i * half);
+                r.kernels().rope_table(freqs.as<double>(), half, positions[i], 1.0, cos + i * half, sin + i * half);
             const kernels::RopeArgs args{x + from * width, cos + from * half, sin + from * half, width, half, to - from, heads, dim, rot};
             r.kernels().rope_halves(&args);
         });

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "model/forward_state.h"
-#include "tensor/rope.h"
 #include "thread/fp_env.h"
 
 namespace inlay::model {
@@ -36,7 +35,7 @@ void Forward::State::embed_rows(int64_t a, int64_t b) noexcept {
         for (size_t t = 0; t < turns.size(); ++t) {
             const RopeSpec &spec = config.ropes[t];
             const double *freqs = turns[t].freqs.data() + turn_of[static_cast<size_t>(si) * turns.size() + t];
-            tensor::rope_table(freqs, spec.dims / 2, position, spec.attention_factor, turns[t].cos.row(r), turns[t].sin.row(r));
+            k.rope_table(freqs, spec.dims / 2, position, spec.attention_factor, turns[t].cos.row(r), turns[t].sin.row(r));
         }
     }
 }

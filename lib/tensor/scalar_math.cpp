@@ -7,13 +7,12 @@
 #include <cstdint>
 #include <limits>
 
+#include "kernels/sincos.h"
+
 namespace inlay::tensor {
 namespace {
 
 constexpr double kLn2Hi = 0x1.62e42feep-1, kLn2Lo = 0x1.a39ef35793c76p-33;  // 33 bits and the rest
-// pi / 2 in three parts of 33, 33 and 53 bits: n * part is exact for n < 2^20 in the first two, and fma covers more.
-constexpr double kPio2A = 0x1.921fb544p+0, kPio2B = 0x1.0b4611a6p-34, kPio2C = 0x1.3198a2e037073p-69;
-
 double scale_by_power(double x, int n) noexcept {  // n in [-1022, 1023]
     return x * std::bit_cast<double>(static_cast<uint64_t>(n + 1023) << 52);
 }
@@ -51,22 +50,6 @@ double det_exp(double x) noexcept {
 
 double det_pow(double base, double exponent) noexcept { return det_exp(exponent * det_log(base)); }
 
-void det_sincos(double x, double *sin, double *cos) noexcept {
-    const double n = std::nearbyint(x * 0.63661977236758134);
-    double r = std::fma(-n, kPio2A, x);
-    r = std::fma(-n, kPio2B, r);
-    r = std::fma(-n, kPio2C, r);
-    const double z = r * r;
-    double s = 1.0, c = 1.0;  // Taylor to r^19 and r^18, |r| < 0.786: below 1e-19
-    for (int k = 18; k >= 2; k -= 2) s = std::fma(s * z, -1.0 / (k * (k + 1)), 1.0);
-    for (int k = 17; k >= 1; k -= 2) c = std::fma(c * z, -1.0 / (k * (k + 1)), 1.0);
-    s *= r;
-    switch (static_cast<int64_t>(n) & 3) {
-        case 0: *sin = s, *cos = c; break;
-        case 1: *sin = c, *cos = -s; break;
-        case 2: *sin = -s, *cos = -c; break;
-        default: *sin = -c, *cos = s; break;
-    }
-}
+void det_sincos(double x, double *sin, double *cos) noexcept { kernels::sincos(x, sin, cos); }
 
 }  // namespace inlay::tensor

@@ -87,6 +87,7 @@ void check(Report &, inlay::kernels::MatmulFn *ref, inlay::kernels::MatmulFn *fn
 void check(Report &, inlay::kernels::NormFn *ref, inlay::kernels::NormFn *fn);
 void check(Report &, inlay::kernels::ActFn *ref, inlay::kernels::ActFn *fn);
 void check(Report &, inlay::kernels::RopeFn *ref, inlay::kernels::RopeFn *fn);
+void check(Report &, inlay::kernels::RopeTableFn *ref, inlay::kernels::RopeTableFn *fn);
 void check(Report &, inlay::kernels::SoftmaxFn *ref, inlay::kernels::SoftmaxFn *fn);
 void check(Report &, inlay::kernels::ExpSumFn *ref, inlay::kernels::ExpSumFn *fn);
 void check(Report &, inlay::kernels::ExtremesFn *ref, inlay::kernels::ExtremesFn *fn);

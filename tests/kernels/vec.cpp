@@ -100,6 +100,22 @@ void check(Report &r, RopeFn *ref, RopeFn *fn) {
             }
 }
 
+void check(Report &r, RopeTableFn *ref, RopeTableFn *fn) {
+    Random rnd(r.seed);
+    for (size_t n : {1, 7, 8, 20, 63, 128})
+        for (double position : {0.0, 1.0, 513.0, 131071.0, 2147483647.0}) {
+            std::vector<double> freqs(n);
+            for (double &f : freqs) f = std::exp2(static_cast<double>(rnd.uniform(-24, 0)));
+            Guarded cos(n, 3), sin(n, 5), want_cos(n), want_sin(n);
+            ref(freqs.data(), static_cast<int64_t>(n), position, 1.25, want_cos.data(), want_sin.data());
+            fn(freqs.data(), static_cast<int64_t>(n), position, 1.25, cos.data(), sin.data());
+            const std::string name = std::to_string(n) + " frequencies at " + std::to_string(position);
+            r.same(cos.data(), want_cos.data(), n, "cos, " + name);
+            r.same(sin.data(), want_sin.data(), n, "sin, " + name);
+            r.expect(cos.intact() && sin.intact(), "wrote out of bounds");
+        }
+}
+
 void check(Report &r, SoftmaxFn *ref, SoftmaxFn *fn) {
     Random rnd(r.seed);
     each_case([&](int64_t n, Kind kind, size_t offset, const std::string &name) {

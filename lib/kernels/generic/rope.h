@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/lanes/lanes.h"
+#include "kernels/sincos.h"
 
 namespace inlay::INLAY_TIER {
 namespace {
@@ -44,12 +45,22 @@ void rope_neighbours(const kernels::RopeArgs *a) noexcept {
     }
 }
 
+void rope_table(const double *__restrict freqs, int64_t n, double position, double scale, float *__restrict cos, float *__restrict sin) noexcept {
+    for (int64_t i = 0; i < n; ++i) {
+        double s, c;
+        kernels::sincos(position * freqs[i], &s, &c);
+        cos[i] = static_cast<float>(c * scale);
+        sin[i] = static_cast<float>(s * scale);
+    }
+}
+
 }  // namespace
 
 void init_rope(kernels::KernelTable &t) noexcept;
 void init_rope(kernels::KernelTable &t) noexcept {
     t.rope_halves = rope_halves;
     t.rope_neighbours = rope_neighbours;
+    t.rope_table = rope_table;
 }
 
 }  // namespace inlay::INLAY_TIER

@@ -45,6 +45,9 @@ struct RopeArgs {
     int64_t ldx, ld_table, rows, heads, dim, n_rot;
 };
 using RopeFn = void(const RopeArgs *) noexcept;
+// cos, sin [n]: scale * the cosine and sine (kernels/sincos.h) of position * freqs[i], in double until they are rounded. One
+// table serves all layers with the same rope. `scale` is yarn's and longrope's attention factor.
+using RopeTableFn = void(const double *freqs, int64_t n, double position, double scale, float *cos, float *sin) noexcept;
 
 // y = exp(x - max) / sum, in place; the division is a multiplication by 1 / sum.
 using SoftmaxFn = void(float *x, int64_t ldx, int64_t rows, int64_t n) noexcept;

@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <limits>
 
+#include "kernels/table.h"
 #include "tensor/rope.h"
 #include "tensor/scalar_math.h"
 
@@ -53,9 +54,10 @@ TEST_CASE("log, exp, pow, sin and cos in double") {
 TEST_CASE("a rope table is cos and sin to the last bit of f32, or next to it") {
     double freqs[64];
     rope_frequencies(1e6, 128, freqs);
+    const inlay::kernels::KernelTable table = inlay::kernels::build_table({});
     for (int64_t pos : {0, 1, 17, 4095, 131'071}) {
         float c[64], s[64];
-        rope_table(freqs, 64, pos, 1.25, c, s);
+        table.rope_table(freqs, 64, static_cast<double>(pos), 1.25, c, s);
         for (int i = 0; i < 64; ++i) {
             const long double angle = static_cast<long double>(pos) * std::pow(1e6L, -2.0L * i / 128);
             CHECK(static_cast<double>(c[i]) == doctest::Approx(static_cast<double>(1.25L * std::cos(angle))).epsilon(1e-7));
