@@ -8,15 +8,15 @@
 namespace inlay::batch {
 
 struct Scheduler::Budget {
-    int32_t tokens, outputs, blocks, running;
-    // Blocks that sequences in prefill will still need for their known tokens: not for new admissions.
+    int32_t tokens, outputs, pages, running;
+    // Pages that sequences in prefill will still need for their known tokens: not for new admissions.
     int32_t promised;
 };
 
-// Blocks that become free when s alone gives up its table.
+// Pages that become free when s alone gives up its table.
 int32_t Scheduler::returned_by(const Sequence &s) const noexcept {
     int32_t n = 0;
-    for (int32_t b : s.table.blocks) n += b >= 0 && cache_.pool().refs(b) == 1;
+    for (int32_t p : s.table.pages) n += p >= 0 && cache_.pool().refs(p) == 1;
     return n;
 }
 
@@ -32,7 +32,7 @@ bool Scheduler::plan_one(Sequence &s, Budget &b, StepPlan &out) const {
         last = false;
     }
     int32_t need = cache_.need(s.table, s.table.n_tokens + n);
-    if (need > b.blocks && drafts > 0) {  // a guess is not worth anyone's blocks
+    if (need > b.pages && drafts > 0) {  // a guess is not worth anyone's pages
         n -= drafts;
         drafts = 0;
         need = cache_.need(s.table, s.table.n_tokens + n);
@@ -41,19 +41,19 @@ bool Scheduler::plan_one(Sequence &s, Budget &b, StepPlan &out) const {
         return std::any_of(out.parts.begin(), out.parts.end(), [&](const Part &p) { return p.seq == v; }) ||
                std::find(out.preempt.begin(), out.preempt.end(), v) != out.preempt.end();
     };
-    for (size_t i = running_.size(); need > b.blocks && i-- > 0;) {
+    for (size_t i = running_.size(); need > b.pages && i-- > 0;) {
         Sequence *victim = running_[i];
         if (!before(&s, victim)) break;
         if (planned(victim)) continue;
         out.preempt.push_back(victim);
-        b.blocks += returned_by(*victim);
+        b.pages += returned_by(*victim);
         --b.running;
     }
-    if (need > b.blocks) {
-        // Fewer tokens may still fit: what the blocks at hand allow.
-        int32_t room = (static_cast<int32_t>(s.table.blocks.size()) + b.blocks) * kv::kBlockTokens - s.table.n_tokens;
+    if (need > b.pages) {
+        // Fewer tokens may still fit: what the pages at hand allow.
+        int32_t room = (cache_.blocks(s.table) + b.pages / cache_.groups().n) * kv::kBlockTokens - s.table.n_tokens;
         n = std::min(n, room);
-        if (n <= 0 || cache_.need(s.table, s.table.n_tokens + n) > b.blocks) return false;
+        if (n <= 0 || cache_.need(s.table, s.table.n_tokens + n) > b.pages) return false;
         need = cache_.need(s.table, s.table.n_tokens + n);
         last = s.table.n_tokens + n == s.known() + drafts;
     }
@@ -63,19 +63,19 @@ bool Scheduler::plan_one(Sequence &s, Budget &b, StepPlan &out) const {
     out.n_outputs += outputs;
     b.tokens -= n;
     b.outputs -= outputs;
-    b.blocks -= need;
+    b.pages -= need;
     return true;
 }
 
-// Free blocks that s will use count those that it finds in the cache and that nobody holds.
+// Free pages that s will use count those that it finds in the cache and that nobody holds.
 Scheduler::Start Scheduler::start_of(const Sequence &s) const noexcept {
-    int32_t was_free = 0, known = 0, away = 0;
-    while (static_cast<size_t>(away) < s.swap.size() && s.swap[static_cast<size_t>(away)] < 0) ++away;
-    if (!s.no_attach && away == 0) known = cache_.known(s.salt, s.tokens, (s.known() - 1) / kv::kBlockTokens, &was_free);
-    const int32_t from = std::max(known * kv::kBlockTokens, s.swap_tokens);
+    kv::Hit hit;
+    if (!s.no_attach && !s.cut()) hit = cache_.known(s.salt, s.tokens, (s.known() - 1) / kv::kBlockTokens);
+    const int32_t from = std::max(hit.blocks * kv::kBlockTokens, s.swap_tokens);
     const int32_t upto = limits_.worst_case ? s.max_tokens : std::min(s.known() + 1, s.max_tokens);
-    const int32_t have = known + away - was_free;
-    return {from, kv::blocks_for(upto) - have, kv::blocks_for(from) - have};
+    int32_t now = hit.n_free;
+    for (size_t i = static_cast<size_t>(hit.blocks * cache_.groups().n); i < s.swap.size(); ++i) now += s.swap[i] >= 0;
+    return {from, std::max(now, cache_.cost(hit, upto, limits_.chunk)), now};
 }
 
 // Under the priority policy the head of the queue may take the place of one that runs with a lower priority.
@@ -85,11 +85,11 @@ void Scheduler::plan_priority(Budget &b, StepPlan &out) const {
     if (first == waiting_.end()) return;
     const Sequence *head = *first;
     const int32_t need = start_of(*head).need;
-    for (size_t i = running_.size(); i-- > 0 && (b.running >= limits_.max_running || need > b.blocks);) {
+    for (size_t i = running_.size(); i-- > 0 && (b.running >= limits_.max_running || need > b.pages);) {
         Sequence *victim = running_[i];
         if (victim->priority >= head->priority) continue;
         out.preempt.push_back(victim);
-        b.blocks += returned_by(*victim);
+        b.pages += returned_by(*victim);
         --b.running;
     }
 }
@@ -102,7 +102,7 @@ void Scheduler::plan_admissions(Budget &b, StepPlan &out) const {
         const int32_t need = at.need, from = at.from;
         // In order: one that does not fit keeps those behind it waiting, or a long prompt would never be served.
         bool alone = b.running == 0 && out.parts.empty();
-        if (need > b.blocks - b.promised && !(alone && need <= b.blocks)) return;
+        if (need > b.pages - b.promised && !(alone && need <= b.pages)) return;
         int32_t n = std::min({s->known() - from, b.tokens, limits_.chunk});
         if (s->all_outputs) n = std::min(n, b.outputs);
         bool last = from + n == s->known();
@@ -113,8 +113,8 @@ void Scheduler::plan_admissions(Budget &b, StepPlan &out) const {
         out.n_outputs += outputs;
         b.tokens -= n;
         b.outputs -= outputs;
-        const int32_t now = at.now + kv::blocks_for(from + n) - kv::blocks_for(from);
-        b.blocks -= now;
+        const int32_t now = at.now + (kv::blocks_for(from + n) - kv::blocks_for(from)) * cache_.groups().n;
+        b.pages -= now;
         b.promised += std::max(0, need - now);
         ++b.running;
     }
@@ -133,9 +133,9 @@ void Scheduler::plan(StepPlan &out) const {
         if (gone(s)) continue;
         int32_t upto = limits_.worst_case ? s->max_tokens : std::min(s->known() + 1, s->max_tokens);
         auto part = std::find_if(out.parts.begin(), out.parts.end(), [&](const Part &p) { return p.seq == s; });
-        int32_t have = static_cast<int32_t>(s->table.blocks.size());
+        int32_t have = cache_.blocks(s->table);
         if (part != out.parts.end()) have = std::max(have, kv::blocks_for(part->from + part->n));
-        b.promised += std::max(0, kv::blocks_for(upto) - have);
+        b.promised += cache_.growth(s->table, have, upto, limits_.chunk);
     }
     // With someone just sent away for lack of blocks, nobody new comes in: under priority the head does.
     if (out.preempt.empty() || limits_.policy == Policy::priority) plan_admissions(b, out);

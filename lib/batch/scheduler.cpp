@@ -32,16 +32,22 @@ void StepPlan::clear() noexcept {
 }
 
 Scheduler::Scheduler(Memory &m, kv::Cache &cache, const Limits &limits)
-    : cache_(cache), swap_(m, limits.swap_blocks), limits_(limits), waiting_(Alloc<Sequence *>(m)), running_(Alloc<Sequence *>(m)), tenants_(Alloc<Tenant>(m)) {
+    : cache_(cache), swap_(m, limits.swap_pages), limits_(limits), waiting_(Alloc<Sequence *>(m)), running_(Alloc<Sequence *>(m)), tenants_(Alloc<Tenant>(m)) {
     // Every running sequence must find a row in each pass.
     limits_.max_running = std::min({limits_.max_running, limits_.max_tokens, limits_.max_outputs});
     running_.reserve(static_cast<size_t>(limits_.max_running) + 1);
 }
 
-void Scheduler::check_fits(int32_t max_tokens) const {
-    int32_t need = kv::blocks_for(max_tokens), have = cache_.pool().n_blocks();
-    if (need > have)
-        fail(Code::limit, "a sequence of ", max_tokens, " tokens needs ", need, " KV blocks, the cache has ", have, " (", have * kv::kBlockTokens, " tokens)");
+void Scheduler::check_fits(int32_t max_tokens, int32_t n_sequences) const {
+    // What several share is not counted off: after a preemption it may be there twice.
+    const int64_t need = cache_.groups().pages(max_tokens, limits_.chunk) * n_sequences, have = cache_.pool().n_blocks();
+    if (need <= have) return;
+    Message who;
+    if (n_sequences == 1)
+        who << "a sequence of " << max_tokens << " tokens needs ";
+    else
+        who << n_sequences << " beams of " << max_tokens << " tokens need ";
+    fail(Code::limit, who.view(), need, " KV blocks, the cache has ", have, " (", cache_.holds(limits_.chunk), " tokens)");
 }
 
 void Scheduler::add(Sequence &s) {
@@ -99,13 +105,13 @@ void Scheduler::unhold(Sequence &s) noexcept {
 
 // All of it or nothing: what has no place is computed again.
 void Scheduler::swap_out(Sequence &s, Vector<kv::Copy> &copies) noexcept {
-    const size_t n = static_cast<size_t>(kv::blocks_for(s.table.n_tokens));
+    const size_t n = static_cast<size_t>(kv::blocks_for(s.table.n_tokens) * cache_.groups().n);
     size_t held = 0;
-    for (size_t i = 0; i < n; ++i) held += s.table.blocks[i] >= 0;
+    for (size_t i = 0; i < n; ++i) held += s.table.pages[i] >= 0;
     if (held == 0 || held > static_cast<size_t>(swap_.n_free()) || n > s.swap.capacity()) return;
     s.swap_tokens = s.table.n_tokens;
     for (size_t i = 0; i < n; ++i) {
-        const int32_t b = s.table.blocks[i];
+        const int32_t b = s.table.pages[i];
         s.swap.push_back(b < 0 ? -1 : swap_.take());
         if (b >= 0) copies.push_back({b, s.swap.back(), kv::Copy::Way::out});
     }
@@ -115,12 +121,11 @@ void Scheduler::swap_out(Sequence &s, Vector<kv::Copy> &copies) noexcept {
 // Its table holds what the cache still knows; the rest comes from the swap.
 void Scheduler::swap_in(Sequence &s, Vector<kv::Copy> &copies) {
     if (s.swap_tokens > s.table.n_tokens) {
-        const size_t have = s.table.blocks.size();
-        const auto first = std::find_if(s.swap.begin(), s.swap.end(), [](int32_t i) { return i >= 0; }) - s.swap.begin();
-        if (cache_.restore(s.table, s.swap_tokens, static_cast<int32_t>(first)))
+        const size_t have = s.table.pages.size();
+        if (cache_.restore(s.table, s.swap_tokens, s.swap))
             for (size_t i = have; i < s.swap.size(); ++i) {
                 if (s.swap[i] < 0) continue;
-                copies.push_back({s.swap[i], s.table.blocks[i], kv::Copy::Way::in});
+                copies.push_back({s.swap[i], s.table.pages[i], kv::Copy::Way::in});
                 ++n_swapped_in_;
             }
     }
@@ -156,10 +161,11 @@ bool Scheduler::starved() const noexcept {
 
 void Scheduler::begin(StepPlan &p) {
     // Room for all that follows: from here on a preemption is whole.
-    size_t n_copies = p.parts.size();
+    const size_t groups = static_cast<size_t>(cache_.groups().n);
+    size_t n_copies = (p.parts.size() + 1) * groups;
     for (Sequence *s : p.preempt) {
-        n_copies += s->table.blocks.size();
-        if (swap_.n_blocks() > 0) s->swap.reserve(s->table.blocks.size());
+        n_copies += s->table.pages.size();
+        if (swap_.n_blocks() > 0) s->swap.reserve(s->table.pages.size());
     }
     for (Sequence *s : p.admit) n_copies += s->swap.size();
     p.copies.reserve(n_copies);
@@ -171,8 +177,7 @@ void Scheduler::begin(StepPlan &p) {
         s->phase = Phase::running;
         insert_sorted(running_, s);
         // A window's past that went back is neither found nor needed.
-        const bool cut = !s->swap.empty() && s->swap[0] < 0;
-        int32_t found = s->no_attach || cut ? 0 : cache_.attach(s->table, s->salt, s->tokens, (s->known() - 1) / kv::kBlockTokens);
+        int32_t found = s->no_attach || s->cut() ? 0 : cache_.attach(s->table, s->salt, s->tokens, (s->known() - 1) / kv::kBlockTokens);
         if (!s->admitted_before) s->n_cached = std::min(found, s->n_prompt);
         s->admitted_before = true;
         now_ = std::max(now_, s->start);
@@ -222,28 +227,24 @@ void Scheduler::check() const {
     int64_t swapped = 0;
     for (const Sequence *s : waiting_) {
         require(s->phase == Phase::waiting, "sequence ", s->serial, " is queued in phase ", static_cast<int>(s->phase));
-        require(s->table.blocks.empty() && s->table.n_tokens == 0, "sequence ", s->serial, " waits with ", s->table.blocks.size(), " blocks");
-        require(static_cast<int32_t>(s->swap.size()) == kv::blocks_for(s->swap_tokens), "sequence ", s->serial, " swapped ", s->swap.size(), " blocks of ",
+        require(s->table.pages.empty() && s->table.n_tokens == 0, "sequence ", s->serial, " waits with ", s->table.pages.size(), " pages");
+        require(static_cast<int32_t>(s->swap.size()) == kv::blocks_for(s->swap_tokens) * cache_.groups().n, "sequence ", s->serial, " swapped ", s->swap.size(), " pages of ",
                 s->swap_tokens, " tokens");
         swapped += std::count_if(s->swap.begin(), s->swap.end(), [](int32_t i) { return i >= 0; });
     }
-    require(swapped == swap_.n_blocks() - swap_.n_free(), swapped, " blocks in the swap, ", swap_.n_blocks() - swap_.n_free(), " taken");
+    require(swapped == swap_.n_blocks() - swap_.n_free(), swapped, " pages in the swap, ", swap_.n_blocks() - swap_.n_free(), " taken");
     swap_.check();
     int64_t held = 0;
     for (const Sequence *s : running_) {
-        require(s->swap.empty(), "sequence ", s->serial, " runs with ", s->swap.size(), " blocks in the swap");
+        require(s->swap.empty(), "sequence ", s->serial, " runs with ", s->swap.size(), " pages in the swap");
         require(s->phase == Phase::running || s->phase == Phase::held, "sequence ", s->serial, " runs in phase ", static_cast<int>(s->phase));
         require(s->remaining() >= (s->phase == Phase::held ? 0 : 1), "sequence ", s->serial, " has ", s->table.n_tokens, " tokens computed of ", s->known());
-        require(static_cast<int32_t>(s->table.blocks.size()) >= kv::blocks_for(s->table.n_tokens), "sequence ", s->serial, " has too few blocks");
-        for (int32_t b : s->table.blocks) {
-            if (b < 0) continue;
-            ++held;
-            require(cache_.pool().refs(b) > 0, "sequence ", s->serial, " holds the free block ", b);
-        }
+        cache_.check(s->table);
+        held += cache_.held(s->table);
     }
     int64_t refs = 0;
     for (int32_t b = 0; b < cache_.pool().n_blocks(); ++b) refs += cache_.pool().refs(b);
-    require(refs >= held, held, " blocks in tables, ", refs, " holds in the pool");
+    require(refs >= held, held, " pages in tables, ", refs, " holds in the pool");
 }
 
 }  // namespace inlay::batch

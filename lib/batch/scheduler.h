@@ -19,7 +19,7 @@ struct Limits {
     int32_t max_tokens = 512;  // rows of a pass
     int32_t chunk = 512;       // rows of one sequence in a pass
     int32_t max_outputs = 64;  // output rows of a pass
-    int32_t swap_blocks = 0;   // blocks that preempted sequences may put aside
+    int32_t swap_pages = 0;    // pages that preempted sequences may put aside
     bool worst_case = false;   // admit only what can run to its end without preempting
     Policy policy = Policy::fcfs;
 };
@@ -46,7 +46,7 @@ public:
     Scheduler(Memory &m, kv::Cache &cache, const Limits &limits);
 
     // LIMIT when it could never run, with the need.
-    void check_fits(int32_t max_tokens) const;
+    void check_fits(int32_t max_tokens, int32_t n_sequences = 1) const;
     void add(Sequence &s);
     void remove(Sequence &s) noexcept;  // from wherever it is; its blocks go back
     // `child` (same tokens, nothing computed) begins where `parent` stands, when there is room to run; else it waits.
@@ -61,8 +61,6 @@ public:
         cache_.release(s.table);
         drop_swap(s);
     }
-    // Blocks that no layer will read again go back.
-    void drop_window(Sequence &s, int32_t window) noexcept { cache_.drop_before(s.table, s.table.n_tokens - window); }
 
     void plan(StepPlan &out) const;
     // After an empty plan: somebody wants to run and only blocks that are held from outside stand in the way.
@@ -76,7 +74,7 @@ public:
     int32_t n_running() const noexcept { return static_cast<int32_t>(running_.size()); }
     uint64_t n_preempted() const noexcept { return n_preempted_; }
     const kv::BlockPool &swap() const noexcept { return swap_; }
-    uint64_t n_swapped_out() const noexcept { return n_swapped_out_; }  // blocks, as below
+    uint64_t n_swapped_out() const noexcept { return n_swapped_out_; }  // pages, as below
     uint64_t n_swapped_in() const noexcept { return n_swapped_in_; }
     const Limits &limits() const noexcept { return limits_; }
     const Vector<Sequence *> &running() const noexcept { return running_; }
@@ -91,7 +89,7 @@ private:
     struct Budget;  // what plan() has left while it walks
     struct Start {  // where a waiting sequence would begin
         int32_t from;  // tokens that need no computing
-        int32_t need;  // free blocks for its known tokens and one more
+        int32_t need;  // free pages for its known tokens and one more
         int32_t now;   // of them, those that hold what comes before `from`
     };
 

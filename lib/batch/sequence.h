@@ -3,6 +3,7 @@
 // Prefill, decode and the recomputation after a preemption are one thing: known tokens that are not computed yet.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kv/cache.h"
@@ -22,7 +23,7 @@ struct Sequence {
     Vector<int32_t> tokens;  // prompt, then what was accepted
     Vector<int32_t> drafts;  // proposed to follow, to be checked in the next pass
     kv::Table table;
-    Vector<int32_t> swap;         // preempted: where its blocks lie in the swap, -1 for those a window left behind
+    Vector<int32_t> swap;         // preempted: where its pages lie in the swap, -1 for those a window left behind
     int32_t n_prompt = 0;
     int32_t max_tokens = 0;       // prompt and answer at most
     int32_t priority = 0;
@@ -44,6 +45,9 @@ struct Sequence {
     int32_t swap_tokens = 0;      // computed tokens that `swap` holds
     bool admitted_before = false;
 
+    bool cut() const noexcept {  // of what lies in the swap, a window has left the beginning behind
+        return std::any_of(swap.begin(), swap.end(), [](int32_t i) { return i < 0; });
+    }
     int32_t known() const noexcept { return static_cast<int32_t>(tokens.size()); }
     int32_t remaining() const noexcept { return known() - table.n_tokens; }
     bool decoding() const noexcept { return remaining() == 1 && table.n_tokens >= n_prompt; }

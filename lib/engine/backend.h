@@ -18,9 +18,9 @@ namespace inlay::engine {
 struct Rows {
     const int32_t *tokens = nullptr;  // [n]
     int32_t n = 0;
-    int32_t position = 0;             // of tokens[0]; what stands before it is in the blocks
-    const int32_t *blocks = nullptr;  // [blocks_for(position + n)]
-    int32_t n_blocks = 0;
+    int32_t position = 0;             // of tokens[0]; what stands before it is in the pages
+    const int32_t *pages = nullptr;   // [n_blocks][groups], kv::Table's
+    int32_t n_blocks = 0;             // at least blocks_for(position + n)
     int32_t first_output = 0;         // rows [first_output, n) have outputs; n = none
     int32_t declared = 0;             // length that ropes which choose by length go by
 };
@@ -29,9 +29,9 @@ struct BackendFacts {
     int32_t n_vocab = 0, n_ctx = 0, n_embd = 0;
     bool causal = true;        // else: an encoder, whose one pass sees the whole input and uses no blocks
     bool has_head = true;
-    int32_t window = 0;        // when every layer has one: tokens before position - window are never read again
+    kv::Groups groups;         // of layers, by what they read of the past
     int32_t pooling = 0;       // the file's: 0 none said, else as Pooling
-    uint64_t block_bytes = 0;  // of KV, all layers
+    uint64_t page_bytes = 0;   // of KV: 16 tokens of one group
     int32_t max_rows = 0;      // of a pass
 };
 

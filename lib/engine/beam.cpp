@@ -36,11 +36,7 @@ void EngineImpl::check_beams(const RequestParams &p, int32_t n_tokens) const {
         s.typical_p != 1 || s.top_n_sigma > 0 || s.epsilon_cutoff != 0 || s.eta_cutoff != 0 || s.xtc_probability != 0 || s.mirostat != 0 ||
         s.repetition_penalty != 1 || s.presence_penalty != 0 || s.frequency_penalty != 0 || s.dry_multiplier != 0 || !s.logit_bias.empty())
         fail(Code::unsupported, "beam_width ", p.beam_width, " with a sampler: beams follow the model's own probabilities");
-    int32_t need = kv::blocks_for(n_tokens) * p.beam_width, have = cache_.pool().n_blocks();
-    // What the beams share is not counted off: after a preemption it may be there twice.
-    if (need > have)
-        fail(Code::limit, p.beam_width, " beams of ", n_tokens, " tokens need ", need, " KV blocks, the cache has ", have, " (", have * kv::kBlockTokens,
-             " tokens)");
+    sched_.check_fits(n_tokens, p.beam_width);
 }
 
 void EngineImpl::beam_row(Choice &c, std::span<const float> logits) {

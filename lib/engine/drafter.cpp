@@ -7,9 +7,9 @@
 
 namespace inlay::engine {
 
-Drafter::Drafter(Memory &m, Owned<Backend> backend, int32_t n_blocks, int32_t chunk, int32_t max_rows)
+Drafter::Drafter(Memory &m, Owned<Backend> backend, int32_t n_pages, int32_t chunk, int32_t max_rows)
     : backend_(std::move(backend)),
-      cache_(m, n_blocks, false, 0),
+      cache_(m, n_pages, false, 0),
       workspace_(m, backend_->facts().n_vocab, backend_->kernels()),
       chunk_(chunk),
       max_rows_(max_rows),
@@ -80,8 +80,8 @@ bool Drafter::begin_pass() {
         r.position = from;
         r.first_output = j.last ? j.feed - 1 : j.feed;
         r.declared = c.group.params.declared_length ? c.group.params.declared_length : c.seq.max_tokens;
-        r.blocks = c.draft_table.blocks.data();
-        r.n_blocks = static_cast<int32_t>(c.draft_table.blocks.size());
+        r.pages = c.draft_table.pages.data();
+        r.n_blocks = cache_.blocks(c.draft_table);
         if (j.last) output_job_.push_back(static_cast<int32_t>(&j - jobs_.data()));
         rows_.push_back(r);
     }

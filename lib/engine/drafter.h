@@ -10,8 +10,9 @@ namespace inlay::engine {
 
 class Drafter {
 public:
-    Drafter(Memory &m, Owned<Backend> backend, int32_t n_blocks, int32_t chunk, int32_t max_rows);
+    Drafter(Memory &m, Owned<Backend> backend, int32_t n_pages, int32_t chunk, int32_t max_rows);
 
+    // Rejected guesses go far back in its tables, so its backend has one group of layers whose past stays.
     // Who is to get proposals: at most `n` for c. Call for each, then advance() until true.
     void add(Choice &c, int32_t n);
     bool busy() const noexcept { return !jobs_.empty(); }

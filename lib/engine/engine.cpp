@@ -40,7 +40,7 @@ batch::Limits batch_limits(const EngineParams &p) {
     l.chunk = p.chunk;
     l.max_outputs = p.max_batch_tokens;  // outputs are hidden states: the head takes them in slices
     l.policy = static_cast<batch::Policy>(p.policy);
-    l.swap_blocks = p.swap_blocks;
+    l.swap_pages = p.swap_pages;
     return l;
 }
 
@@ -57,7 +57,7 @@ EngineImpl::EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> ba
       facts_(backend_->facts()),
       n_ctx_(params_.n_ctx),
       // The secret keeps one client from aiming at another's cached prefixes; it never enters a result.
-      cache_(m, p.n_blocks, params_.prefix_cache, mix64(process_seed(), now_ns())),
+      cache_(m, p.n_pages, params_.prefix_cache, mix64(process_seed(), now_ns()), facts_.groups),
       sched_(m, cache_, batch_limits(params_)),
       plan_(m),
       workspaces_(m),
@@ -86,7 +86,7 @@ EngineImpl::EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> ba
     plan_.parts.reserve(parts + 1);
     plan_.admit.reserve(parts + 1);
     plan_.preempt.reserve(parts + 1);
-    plan_.copies.reserve(parts + 1);
+    plan_.copies.reserve((parts + 1) * static_cast<size_t>(facts_.groups.n));
     live_.reserve(parts);
     top_.reserve(limits_.logprobs + 1);
     text_.reserve(1024);
@@ -95,11 +95,13 @@ EngineImpl::EngineImpl(Memory &m, std::shared_ptr<void> owner, Owned<Backend> ba
         if (d.n_vocab != facts_.n_vocab) fail(Code::unsupported, "the draft model has ", d.n_vocab, " tokens, the model ", facts_.n_vocab);
         if (params_.draft_tokens == 0) params_.draft_tokens = 4;
         int32_t most = d.max_rows > 0 ? std::min(d.max_rows, params_.max_batch_tokens) : params_.max_batch_tokens;
-        drafter_.emplace(m, std::move(draft), p.draft_blocks, std::min(most, params_.chunk), most);
+        drafter_.emplace(m, std::move(draft), p.draft_pages, std::min(most, params_.chunk), most);
     }
     if (params_.trace) trace_.enable(1 << 16);
     mine_.n_blocks = static_cast<uint32_t>(cache_.pool().n_blocks());
     mine_.block_tokens = kv::kBlockTokens;
+    mine_.block_groups = static_cast<uint32_t>(facts_.groups.n);
+    mine_.block_bytes = facts_.page_bytes;
     mine_.n_swap_blocks = static_cast<uint32_t>(sched_.swap().n_blocks());
     publish_stats();
     if (params_.background) thread_.start([](void *self) { static_cast<EngineImpl *>(self)->serve(); }, this, "inlay-engine");

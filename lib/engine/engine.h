@@ -25,13 +25,13 @@ struct EngineParams {
     int32_t max_requests = 0;      // 0 = 16
     int32_t max_queue = 0;         // 0 = 256
     int32_t chunk = 0;             // 0 = max_batch_tokens
-    int32_t n_blocks = 0;          // of the KV cache: the backend's, fixed when it was made
+    int32_t n_pages = 0;           // of the KV cache: the backend's, fixed when it was made
     Policy policy = Policy::fcfs;
     int32_t lookup_tokens = 0;
     int32_t draft_tokens = 0;      // 0 = 4 with a draft model
-    int32_t draft_blocks = 0;      // of the draft's KV cache, as its backend was made
-    uint64_t swap_bytes = 0;       // open_engine() makes swap_blocks of it
-    int32_t swap_blocks = 0;       // as the backend was made
+    int32_t draft_pages = 0;       // of the draft's KV cache, as its backend was made: one a block
+    uint64_t swap_bytes = 0;       // open_engine() makes swap_pages of it
+    int32_t swap_pages = 0;        // as the backend was made
 };
 
 // All grow only, but the first group. The fields are those of inlay_engine_stats.
@@ -44,6 +44,8 @@ struct Stats {
     uint64_t swapped_out = 0, swapped_in = 0;  // blocks
     uint32_t n_blocks_pinned = 0;
     uint64_t forced_tokens = 0;
+    uint32_t block_groups = 1;
+    uint64_t block_bytes = 0;
 };
 
 // By time: calls of step() that had work, batches, waiting for the first one, for the first token, between tokens.
@@ -108,7 +110,7 @@ public:
     virtual Memory &memory() noexcept = 0;
 };
 
-// `backend` has room for params.n_blocks blocks of KV (0 for an encoder). `speech` may be null: events then have no
+// `backend` has room for params.n_pages pages of KV (0 for an encoder). `speech` may be null: events then have no
 // text. `owner` is kept as long as the engine; who holds a request keeps the memory alive himself.
 std::shared_ptr<Engine> make_engine(Memory &m, std::shared_ptr<void> owner, Owned<Backend> backend, Owned<Backend> draft, std::shared_ptr<const Speech> speech,
                                     const EngineParams &params, const Limits &limits);

@@ -155,7 +155,7 @@ private:
     Vector<kv::Table> orphans_;             // under the mutex: of scores that were freed while someone stepped
     Vector<std::shared_ptr<Pinned>> pins_;  // under the mutex
     std::atomic<int32_t> n_pins_{0};
-    int32_t pinned_blocks_ = 0;             // under the mutex: what all pins may come to hold
+    int32_t pinned_pages_ = 0;              // under the mutex: what all pins may come to hold
     size_t n_scores_ = 0;                   // under the mutex: that may still leave an orphan
     Stats shared_stats_;                    // under the mutex
     Stats mine_;                            // the stepping thread's, copied to shared_stats_

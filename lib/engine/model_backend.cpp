@@ -12,13 +12,12 @@ namespace inlay::engine {
 
 namespace {
 
-constexpr int32_t block_tokens = 16;
 // Rows of logits at once: 16 fill the head's kernels, and more would only be memory (a row is up to 1 MB).
 constexpr int32_t head_rows = 16;
 
 class ModelBackend final : public Backend {
 public:
-    ModelBackend(std::shared_ptr<const OpenedModel> model, kernels::KvType type, int32_t n_blocks, int32_t n_swap, bool touch, int32_t max_rows,
+    ModelBackend(std::shared_ptr<const OpenedModel> model, kv::Layout layout, int32_t n_pages, int32_t n_swap, bool touch, int32_t max_rows,
                  int32_t max_segments)
         : model_(std::move(model)), segments_(Alloc<model::Segment>(memory())) {
         const model::Config &c = model_->config();
@@ -30,11 +29,10 @@ public:
         facts_.has_head = c.head && w.range().end == c.n_layers;
         facts_.pooling = static_cast<int32_t>(c.pooling);
         facts_.max_rows = max_rows;
-        facts_.window = every_layer_windowed(c);
         if (c.causal) {
-            kv::Layout layout = kv_layout(memory(), c, type, w.range());
-            facts_.block_bytes = static_cast<uint64_t>(layout.block_bytes());
-            store_ = make_owned<kv::Store>(memory(), memory(), std::move(layout), n_blocks, n_swap);
+            facts_.groups = layout.groups();
+            facts_.page_bytes = static_cast<uint64_t>(layout.page_bytes());
+            store_ = make_owned<kv::Store>(memory(), memory(), std::move(layout), n_pages, n_swap);
             if (touch) store_->touch();
         }
         segments_.reserve(static_cast<size_t>(max_segments));
@@ -58,7 +56,7 @@ public:
             s.tokens = r.tokens;
             s.n = r.n;
             s.position = r.position;
-            s.blocks = r.blocks;
+            s.pages = r.pages;
             s.n_blocks = r.n_blocks;
             s.first_output = r.first_output;
             s.declared = r.declared;
@@ -89,15 +87,6 @@ public:
 
 private:
     Memory &memory() const noexcept { return model_->runtime().memory(); }
-    // The window behind which no layer looks, or 0 when one sees all.
-    static int32_t every_layer_windowed(const model::Config &c) noexcept {
-        int32_t widest = 0;
-        for (const model::LayerConfig &l : c.layers) {
-            if (l.window == 0) return 0;
-            widest = l.window > widest ? l.window : widest;
-        }
-        return widest;
-    }
 
     std::shared_ptr<const OpenedModel> model_;
     BackendFacts facts_;
@@ -136,35 +125,35 @@ private:
     const text::Tokenizer &tokenizer_;
 };
 
-// Blocks of cache for the params: what kv_bytes pays for, or enough for all requests.
-int32_t block_count(const OpenedModel &model, const EngineParams &p, kernels::KvType type, uint64_t kv_bytes) {
-    const model::Config &c = model.config();
-    if (c.encoder()) return 0;
+// Pages of cache for the params: what kv_bytes pays for, or enough for all requests.
+int32_t page_count(const OpenedModel &model, const EngineParams &p, const kv::Layout &layout, uint64_t kv_bytes) {
+    if (model.config().encoder()) return 0;
     Memory &m = model.runtime().memory();
-    const uint64_t block_bytes = static_cast<uint64_t>(kv_layout(m, c, type, model.weights().range()).block_bytes());
-    if (block_bytes == 0) return 0;
-    const Checked per_request = Checked(p.n_ctx).rounded_up(block_tokens) / block_tokens;
+    const uint64_t page_bytes = static_cast<uint64_t>(layout.page_bytes());
+    if (page_bytes == 0) return 0;
+    const int32_t chunk = p.chunk > 0 ? std::min(p.chunk, p.max_batch_tokens) : p.max_batch_tokens;
+    const Checked per_request = layout.groups().pages(p.n_ctx, chunk);
     Checked want = per_request * Checked(p.max_requests);
     if (kv_bytes) {
-        want = Checked(kv_bytes) / block_bytes;
-        if (want.value() == 0) fail(Code::limit, "kv_bytes ", kv_bytes, " holds no block of ", block_bytes, " bytes");
+        want = Checked(kv_bytes) / page_bytes;
+        if (want.value() == 0) fail(Code::limit, "kv_bytes ", kv_bytes, " holds no block of ", page_bytes, " bytes");
     } else if (m.cap()) {
         const uint64_t left = m.cap() > m.used() ? m.cap() - m.used() : 0;
-        const Checked fits = Checked(left / 2) / block_bytes;
+        const Checked fits = Checked(left / 2) / page_bytes;
         if (fits < per_request)
-            fail(Code::limit, "the KV cache of one request of ", p.n_ctx, " tokens needs ", (per_request * block_bytes).value(),
+            fail(Code::limit, "the KV cache of one request of ", p.n_ctx, " tokens needs ", (per_request * page_bytes).value(),
                  " bytes, half of what the cap leaves is ", left / 2);
         if (fits < want) want = fits;
     }
     return want.to<int32_t>("KV blocks");
 }
 
-Owned<Backend> make_backend(std::shared_ptr<const OpenedModel> model, kernels::KvType type, const EngineParams &p, uint64_t kv_bytes,
-                            int32_t *out_blocks, int32_t n_swap = 0) {
+Owned<Backend> make_backend(std::shared_ptr<const OpenedModel> model, kv::Layout layout, const EngineParams &p, uint64_t kv_bytes, int32_t *out_pages,
+                            int32_t n_swap = 0) {
     Memory &m = model->runtime().memory();
-    *out_blocks = block_count(*model, p, type, kv_bytes);
+    *out_pages = page_count(*model, p, layout, kv_bytes);
     const int32_t rows = model->config().encoder() ? std::max(p.n_ctx, p.max_batch_tokens) : p.max_batch_tokens;
-    return make_owned<ModelBackend>(m, std::move(model), type, *out_blocks, n_swap, kv_bytes != 0, rows, std::max(64, p.max_requests));
+    return make_owned<ModelBackend>(m, std::move(model), std::move(layout), *out_pages, n_swap, kv_bytes != 0, rows, std::max(64, p.max_requests));
 }
 
 }  // namespace
@@ -181,16 +170,15 @@ std::shared_ptr<Engine> open_engine(std::shared_ptr<const OpenedModel> model, st
     if (p.max_batch_tokens == 0) p.max_batch_tokens = 512;
     if (draft && draft->config().vocab != c.vocab)
         fail(Code::unsupported, "the draft model has ", draft->config().vocab, " tokens, the model ", c.vocab);
+    kv::Layout layout = kv_layout(m, c, kv_type, model->weights().range(), p.n_ctx);
     if (p.swap_bytes && !c.encoder()) {
-        const uint64_t block = static_cast<uint64_t>(kv_layout(m, c, kv_type, model->weights().range()).block_bytes());
-        p.swap_blocks = block ? (Checked(p.swap_bytes) / block).to<int32_t>("swap blocks") : 0;
-        if (block && p.swap_blocks == 0) fail(Code::limit, "swap_bytes ", p.swap_bytes, " holds no block of ", block, " bytes");
+        const uint64_t page = static_cast<uint64_t>(layout.page_bytes());
+        p.swap_pages = page ? (Checked(p.swap_bytes) / page).to<int32_t>("swap blocks") : 0;
+        if (page && p.swap_pages == 0) fail(Code::limit, "swap_bytes ", p.swap_bytes, " holds no block of ", page, " bytes");
     }
-    auto backend = make_backend(model, kv_type, p, kv_bytes, &p.n_blocks, p.swap_blocks);
+    auto backend = make_backend(model, std::move(layout), p, kv_bytes, &p.n_pages, p.swap_pages);
     Owned<Backend> second;
-    if (draft) {
-        second = make_backend(draft, kv_type, p, 0, &p.draft_blocks);
-    }
+    if (draft) second = make_backend(draft, kv_layout(m, draft->config(), kv_type, draft->weights().range(), 0), p, 0, &p.draft_pages);
     std::shared_ptr<const Speech> speech;
     if (const text::Tokenizer *t = model->tokenizer()) speech = make_shared_in<ModelSpeech>(m, model, *t);
     auto owner = std::const_pointer_cast<OpenedModel>(model);

@@ -121,14 +121,17 @@ const io::ChatTemplate *OpenedModel::find_template(std::string_view name) const 
     return nullptr;
 }
 
-kv::Layout kv_layout(Memory &m, const model::Config &c, kernels::KvType type, model::LayerRange range) {
+kv::Layout kv_layout(Memory &m, const model::Config &c, kernels::KvType type, model::LayerRange range, int64_t n_ctx) {
     Vector<kv::LayerShape> layers((Alloc<kv::LayerShape>(m)));
-    for (int32_t l = range.begin; l < range.end; ++l) layers.push_back({c.layers[static_cast<size_t>(l)].n_head_kv, c.head_k, c.head_v});
+    for (int32_t i = range.begin; i < range.end; ++i) {
+        const model::LayerConfig &l = c.layers[static_cast<size_t>(i)];
+        layers.push_back({l.n_head_kv, c.head_k, c.head_v, l.window < n_ctx ? l.window : 0});
+    }
     return kv::Layout(m, type, layers);
 }
 
 uint64_t kv_bytes_per_token(Memory &m, const model::Config &c, kernels::KvType type) {
-    return static_cast<uint64_t>(kv_layout(m, c, type, {0, c.n_layers}).block_bytes()) / block_tokens;
+    return static_cast<uint64_t>(kv_layout(m, c, type, {0, c.n_layers}, 0).page_bytes()) / block_tokens;
 }
 
 MemoryEstimate estimate(Runtime &rt, const io::WeightsFile &file, const EstimateFor &what) {
@@ -138,11 +141,13 @@ MemoryEstimate estimate(Runtime &rt, const io::WeightsFile &file, const Estimate
     model::Weights w(m, file, arch, c, {0, c.n_layers});
     MemoryEstimate e;
     e.weights = w.bytes();
-    Checked tokens = Checked(what.n_ctx ? what.n_ctx : c.ctx).rounded_up(block_tokens);
-    if (c.causal)
-        e.kv = (Checked(kv_bytes_per_token(m, c, what.kv_type)) * tokens * Checked(what.max_requests ? what.max_requests : 1)).value();
     model::ForwardLimits limits;
     limits.rows = what.max_batch_tokens ? what.max_batch_tokens : 512;
+    const int32_t n_ctx = what.n_ctx ? what.n_ctx : c.ctx;
+    if (c.causal) {
+        const kv::Layout layout = kv_layout(m, c, what.kv_type, {0, c.n_layers}, n_ctx);
+        e.kv = (Checked(layout.page_bytes()) * Checked(layout.groups().pages(n_ctx, limits.rows)) * Checked(what.max_requests ? what.max_requests : 1)).value();
+    }
     e.scratch = model::Forward::bytes(m, c, w, limits, rt.n_threads());
     return e;
 }

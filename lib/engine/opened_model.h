@@ -85,6 +85,7 @@ MemoryEstimate estimate(Runtime &rt, const io::WeightsFile &file, const Estimate
 
 // Bytes of cache for one token, all layers.
 uint64_t kv_bytes_per_token(Memory &m, const model::Config &c, kernels::KvType type);
-kv::Layout kv_layout(Memory &m, const model::Config &c, kernels::KvType type, model::LayerRange range);
+// Cut into groups of layers by window as far as sequences of n_ctx tokens gain by it; one group for n_ctx 0.
+kv::Layout kv_layout(Memory &m, const model::Config &c, kernels::KvType type, model::LayerRange range, int64_t n_ctx);
 
 }  // namespace inlay::engine

@@ -34,7 +34,7 @@ public:
         // Must not fail and must not wait for a whole step: who steps takes the blocks back when it is busy now.
         std::lock_guard lock(engine_->core_->mutex);
         --engine_->n_scores_;
-        if (table_.blocks.empty()) return;
+        if (table_.pages.empty()) return;
         if (!engine_->stepping_.exchange(true, std::memory_order_acquire)) {
             engine_->cache_.release(table_);
             engine_->stepping_.store(false, std::memory_order_release);
@@ -80,6 +80,8 @@ private:
         head_n_ = 0;
         int32_t at = static_cast<int32_t>(at_), n = std::min(chunk_, static_cast<int32_t>(ids_.size()) - at);
         e.cache_.truncate(table_, at, kSalt, ids_);
+        // Only now: rows of the chunk before this one may have had to be computed again.
+        e.cache_.drop_behind(table_);
         copies_.clear();
         if (!e.cache_.reserve(table_, at + n, copies_))
             fail(Code::limit, "scoring needs ", e.cache_.need(table_, at + n), " KV blocks, ", e.cache_.pool().n_free(), " are free");
@@ -88,8 +90,8 @@ private:
         r.tokens = ids_.data() + at;
         r.n = n;
         r.position = at;
-        r.blocks = table_.blocks.data();
-        r.n_blocks = static_cast<int32_t>(table_.blocks.size());
+        r.pages = table_.pages.data();
+        r.n_blocks = e.cache_.blocks(table_);
         r.first_output = 0;
         r.declared = static_cast<int32_t>(ids_.size());
         e.single_pass(r);
@@ -172,11 +174,12 @@ void EngineImpl::embed(std::span<const int32_t> ids, const EmbedParams &p, std::
         r.position = static_cast<int32_t>(at);
         r.declared = static_cast<int32_t>(n);
         if (facts_.causal) {
+            cache_.drop_behind(blocks.table);
             if (!cache_.reserve(blocks.table, upto, copies))
                 fail(Code::limit, "embedding needs ", cache_.need(blocks.table, upto), " KV blocks, ", cache_.pool().n_free(), " are free");
             blocks.table.n_tokens = upto;
-            r.blocks = blocks.table.blocks.data();
-            r.n_blocks = static_cast<int32_t>(blocks.table.blocks.size());
+            r.pages = blocks.table.pages.data();
+            r.n_blocks = cache_.blocks(blocks.table);
         }
         bool last = static_cast<size_t>(upto) == n;
         if (pooling == Pooling::last) r.first_output = last ? m - 1 : m;

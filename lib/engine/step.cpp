@@ -205,7 +205,7 @@ bool EngineImpl::plan_pass() {
     return true;
 }
 
-// The plan's blocks are in place: its rows become a pass of the backend.
+// The plan's pages are in place: its rows become a pass of the backend.
 void EngineImpl::start_pass() {
     plan_.copies.clear();
     moved_ = 0;
@@ -224,8 +224,8 @@ void EngineImpl::start_pass() {
         Rows r;
         r.n = p.n;
         r.position = p.from;
-        r.blocks = s.table.blocks.data();
-        r.n_blocks = static_cast<int32_t>(s.table.blocks.size());
+        r.pages = s.table.pages.data();
+        r.n_blocks = cache_.blocks(s.table);
         r.first_output = s.all_outputs ? 0 : p.last ? p.n - 1 - p.n_drafts : p.n;
         Choice &c = choice_of(s);
         r.declared = c.group.params.declared_length ? c.group.params.declared_length : s.max_tokens;
@@ -275,7 +275,6 @@ void EngineImpl::close_pass() {
     for (size_t i = 0; i < plan_.parts.size(); ++i) {
         const batch::Part &p = plan_.parts[i];
         if (!part_states_[i].committed && p.seq->phase != batch::Phase::outside) sched_.commit(p, part_states_[i].accepted);
-        if (facts_.window > 0 && p.seq->phase != batch::Phase::outside) sched_.drop_window(*p.seq, facts_.window);
     }
     uint64_t now = now_ns();
     batch_times_.add(pass_ns_ + now - call_started_);

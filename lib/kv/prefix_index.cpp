@@ -47,9 +47,17 @@ PrefixIndex::PrefixIndex(Memory &m, BlockPool &pool, uint64_t secret)
       slots_(std::bit_ceil(static_cast<size_t>(pool.n_blocks()) * 2 + 1), -1, Alloc<int32_t>(m)),
       entries_(static_cast<size_t>(pool.n_blocks()), Entry{}, Alloc<Entry>(m)) {}
 
-size_t PrefixIndex::slot_of(const PrefixKey &key) const noexcept {
-    size_t mask = slots_.size() - 1, at = static_cast<size_t>(key.lo) & mask;
-    while (slots_[at] >= 0 && !(entries_[static_cast<size_t>(slots_[at])].key == key)) at = (at + 1) & mask;
+size_t PrefixIndex::home_of(const PrefixKey &key, int32_t group) const noexcept {
+    return static_cast<size_t>(key.lo + static_cast<uint64_t>(group) * 0x9e3779b97f4a7c15u) & (slots_.size() - 1);
+}
+
+size_t PrefixIndex::slot_of(const PrefixKey &key, int32_t group) const noexcept {
+    auto holds = [&](int32_t page) {
+        const Entry &e = entries_[static_cast<size_t>(page)];
+        return e.key == key && e.group == group;
+    };
+    size_t at = home_of(key, group);
+    while (slots_[at] >= 0 && !holds(slots_[at])) at = (at + 1) & (slots_.size() - 1);
     return at;
 }
 
@@ -68,50 +76,38 @@ PrefixKey PrefixIndex::child(const PrefixKey &parent, std::span<const int32_t> t
     return h.finish(16 + 4 * kBlockTokens);
 }
 
-int32_t PrefixIndex::find(const PrefixKey &parent, std::span<const int32_t> tokens) const noexcept {
-    int32_t block = slots_[slot_of(child(parent, tokens))];
-    if (block < 0) return -1;
-    const Entry &e = entries_[static_cast<size_t>(block)];
-    return e.parent == parent && std::equal(e.tokens.begin(), e.tokens.end(), tokens.begin()) ? block : -1;
+int32_t PrefixIndex::find(const PrefixKey &key, const PrefixKey &parent, std::span<const int32_t> tokens, int32_t group) const noexcept {
+    int32_t page = slots_[slot_of(key, group)];
+    if (page < 0) return -1;
+    const Entry &e = entries_[static_cast<size_t>(page)];
+    return e.parent == parent && std::equal(e.tokens.begin(), e.tokens.end(), tokens.begin()) ? page : -1;
 }
 
-int32_t PrefixIndex::match(uint64_t salt, std::span<const int32_t> tokens, int32_t max_blocks, int32_t *out) const noexcept {
-    if (size_ == 0) return 0;
-    PrefixKey at = root(salt);
-    int32_t n = std::min(max_blocks, static_cast<int32_t>(tokens.size() / kBlockTokens));
-    for (int32_t i = 0; i < n; ++i) {
-        int32_t b = find(at, tokens.subspan(static_cast<size_t>(i) * kBlockTokens, kBlockTokens));
-        if (b < 0) return i;
-        if (out) out[i] = b;
-        at = entries_[static_cast<size_t>(b)].key;
-    }
-    return n;
-}
-
-bool PrefixIndex::insert(const PrefixKey &parent, std::span<const int32_t> tokens, int32_t block) noexcept {
-    PrefixKey key = child(parent, tokens);
-    size_t slot = slot_of(key);
+bool PrefixIndex::insert(const PrefixKey &key, const PrefixKey &parent, std::span<const int32_t> tokens, int32_t group, int32_t page) noexcept {
+    size_t slot = slot_of(key, group);
     if (slots_[slot] >= 0) return false;
-    slots_[slot] = block;
+    slots_[slot] = page;
     ++size_;
-    Entry &e = entries_[static_cast<size_t>(block)];
+    Entry &e = entries_[static_cast<size_t>(page)];
     e.key = key;
     e.parent = parent;
+    e.group = group;
     std::copy_n(tokens.begin(), kBlockTokens, e.tokens.begin());
-    pool_.set_indexed(block, true);
+    pool_.set_indexed(page, true);
     return true;
 }
 
-void PrefixIndex::forget(int32_t block) noexcept {
-    if (!pool_.indexed(block)) return;
-    pool_.set_indexed(block, false);
+void PrefixIndex::forget(int32_t page) noexcept {
+    if (!pool_.indexed(page)) return;
+    pool_.set_indexed(page, false);
     --size_;
     // Linear probing without tombstones: what follows moves up when its own place is not after the hole.
-    size_t mask = slots_.size() - 1, hole = slot_of(entries_[static_cast<size_t>(block)].key);
+    auto entry = [&](int32_t p) -> const Entry & { return entries_[static_cast<size_t>(p)]; };
+    size_t mask = slots_.size() - 1, hole = slot_of(entry(page).key, entry(page).group);
     slots_[hole] = -1;
     for (size_t at = (hole + 1) & mask; slots_[at] >= 0; at = (at + 1) & mask) {
-        size_t home = static_cast<size_t>(entries_[static_cast<size_t>(slots_[at])].key.lo) & mask;
-        if (((at - home) & mask) < ((at - hole) & mask)) continue;
+        const Entry &e = entry(slots_[at]);
+        if (((at - home_of(e.key, e.group)) & mask) < ((at - hole) & mask)) continue;
         slots_[hole] = slots_[at];
         slots_[at] = -1;
         hole = at;
@@ -125,10 +121,12 @@ void PrefixIndex::clear() noexcept {
 void PrefixIndex::check() const {
     int32_t indexed = 0;
     for (int32_t b = 0; b < pool_.n_blocks(); ++b) indexed += pool_.indexed(b);
-    require(indexed == size(), "prefix index: ", size(), " entries, ", indexed, " blocks marked");
+    require(indexed == size(), "prefix index: ", size(), " entries, ", indexed, " pages marked");
     for (size_t at = 0; at < slots_.size(); ++at)
-        if (int32_t block = slots_[at]; block >= 0)
-            require(pool_.indexed(block) && slot_of(entries_[static_cast<size_t>(block)].key) == at, "prefix index: block ", block, " is not found by its key");
+        if (int32_t page = slots_[at]; page >= 0) {
+            const Entry &e = entries_[static_cast<size_t>(page)];
+            require(pool_.indexed(page) && slot_of(e.key, e.group) == at, "prefix index: page ", page, " is not found by its key");
+        }
 }
 
 }  // namespace inlay::kv

@@ -88,7 +88,7 @@ uint64_t Forward::bytes(Memory &m, const Config &c, const Weights &w, const Forw
     if (!c.causal) {
         const kv::LayerShape shape{c.max_head_kv(), c.head_k, c.head_v};
         n += Checked(static_cast<uint64_t>(own_block_count(l))) *
-             static_cast<uint64_t>(kv::Layout(m, kernels::KvType::f32, {&shape, 1}).block_bytes());
+             static_cast<uint64_t>(kv::Layout(m, kernels::KvType::f32, {&shape, 1}).page_bytes());
     }
     return n.value();
 }
@@ -266,14 +266,14 @@ void Forward::begin(std::span<const Segment> segments) {
                 if (seg.tokens[t] < 0 || seg.tokens[t] >= c.vocab)
                     fail(Code::invalid_argument, "token ", seg.tokens[t], " is outside the vocabulary of ", c.vocab);
         tensor::AttnSeq a;
-        a.blocks = seg.blocks;
+        a.pages = seg.pages;
         a.first_pos = seg.position;
         a.n_rows = seg.n;
         a.n_ctx = end;
         a.row = rows;
         if (s.own_store) {
             if (seg.position != 0) fail(Code::invalid_argument, "an encoder takes a text in one pass, not from position ", seg.position);
-            a.blocks = s.own_blocks.data() + own;
+            a.pages = s.own_blocks.data() + own;
             own += kv::blocks_for(seg.n);
         } else if (static_cast<int64_t>(seg.n_blocks) * kv::kBlockTokens < end) {
             fail(Code::invalid_argument, "positions to ", end, " do not fit ", seg.n_blocks, " blocks");

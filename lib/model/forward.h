@@ -25,8 +25,8 @@ struct Segment {
     const float *hidden = nullptr;    // [n, hidden]: the state that the part before this one gave
     int32_t n = 0;
     int32_t position = 0;             // of the first token
-    const int32_t *blocks = nullptr;  // of the cache, one each 16 tokens up to position + n; encoders: null
-    int32_t n_blocks = 0;
+    const int32_t *pages = nullptr;   // of the cache: kv::Table's, up to position + n; encoders: null
+    int32_t n_blocks = 0;             // of 16 tokens that `pages` speaks of
     int32_t first_output = 0;  // rows [first_output, n) are outputs; n = none
     int32_t declared = 0;      // length that ropes which choose by length go by
 };

@@ -121,7 +121,7 @@ void Forward::State::write_kv(const LayerConfig &l, int64_t r) noexcept {
     const int32_t at = own_store ? 0 : layer - weights.range().begin;
     const float *key = qkv.row(r) + static_cast<int64_t>(l.n_head) * config.head_k,
                 *value = key + static_cast<int64_t>(l.n_head_kv) * config.head_k;
-    store->write(k, at, s.blocks, s.first_pos + r - s.row, 1, key, qkv.ld, value, qkv.ld);
+    store->write(k, at, s.pages, s.first_pos + r - s.row, 1, key, qkv.ld, value, qkv.ld);
 }
 
 void Forward::State::ffn_in_rows(int64_t a, int64_t b) noexcept {

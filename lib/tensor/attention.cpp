@@ -261,7 +261,7 @@ void AttnPlan::run_chunk(const Rows &r, int64_t chunk, Scratch &s, const Part &o
     const uint8_t *panels[kChunkPanels];
     const int64_t p0 = lo / kKvTokens, p1 = (hi + kKvTokens - 1) / kKvTokens;
     for (int64_t p = p0; p < p1; ++p)
-        panels[p] = kv_.base + seq.blocks[chunk * kChunkPanels + p] * kv_.block_bytes + r.head * kv_.panel_bytes;
+        panels[p] = kv_.base + seq.pages[(chunk * kChunkPanels + p) * kv_.groups + kv_.group] * kv_.page_bytes + r.head * kv_.panel_bytes;
 
     kernels::AttnScoresArgs sa{};
     sa.q = s.q;

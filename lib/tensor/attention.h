@@ -15,12 +15,14 @@
 
 namespace inlay::tensor {
 
-// Where a layer's panels lie: panel of (block, KV head h) = base + block * block_bytes + h * panel_bytes.
+// Where a layer's panels lie: panel of (block b of a sequence, KV head h) = base + page * page_bytes + h * panel_bytes, with
+// page = the sequence's pages[b * groups + group].
 struct KvView {
-    const uint8_t *base = nullptr;  // of the layer within block 0
-    int64_t block_bytes = 0;        // from one block to the next
+    const uint8_t *base = nullptr;  // of the layer within page 0
+    int64_t page_bytes = 0;         // from one page to the next
     int64_t panel_bytes = 0;
     kernels::KvType type = kernels::KvType::f16;
+    int32_t groups = 1, group = 0;  // pages that a block has; the layer's
 };
 
 struct AttnShape {
@@ -33,10 +35,10 @@ struct AttnShape {
     const float *sinks = nullptr;       // [n_head] logits that take part in the sum and give nothing; or null
 };
 
-// Query rows at positions [first_pos, first_pos + n_rows) of one sequence; keys [0, n_ctx) are in its blocks (causal:
+// Query rows at positions [first_pos, first_pos + n_rows) of one sequence; keys [0, n_ctx) are in its pages (causal:
 // n_ctx = first_pos + n_rows, more does no harm). Row i of the sequence is row `row + i` of q and out.
 struct AttnSeq {
-    const int32_t *blocks = nullptr;  // [ceil(n_ctx / 16)]; -1 where nothing is read
+    const int32_t *pages = nullptr;  // [ceil(n_ctx / 16)][groups]; -1 where nothing is read
     int64_t first_pos = 0, n_rows = 0, n_ctx = 0;
     int64_t row = 0;
 };

@@ -33,7 +33,7 @@ struct World {
           sched(mem, cache, l),
           plan(mem),
           slots(static_cast<size_t>(n_blocks), std::vector<int32_t>(16, -1)),
-          swap(static_cast<size_t>(l.swap_blocks), std::vector<int32_t>(16, -1)),
+          swap(static_cast<size_t>(l.swap_pages), std::vector<int32_t>(16, -1)),
           seed(seed_) {}
 
     int32_t rnd(int32_t n) { return static_cast<int32_t>(philox(seed, 0, draws++).w[0] % static_cast<uint32_t>(n)); }
@@ -70,7 +70,7 @@ struct World {
         for (Part &p : plan.parts) {
             Sequence &s = *p.seq;
             auto at = [&](int32_t i) -> int32_t & {
-                return slots[static_cast<size_t>(s.table.blocks[static_cast<size_t>(i / 16)])][static_cast<size_t>(i % 16)];
+                return slots[static_cast<size_t>(s.table.pages[static_cast<size_t>(i / 16)])][static_cast<size_t>(i % 16)];
             };
             for (int32_t i = 0; i < p.n; ++i) {
                 int32_t pos = p.from + i;
@@ -264,7 +264,7 @@ TEST_CASE("random schedules: every sequence reads its own past, everything ends,
         l.max_outputs = 8 + static_cast<int32_t>(seed % 20);
         l.policy = static_cast<Policy>(seed % 3);
         l.worst_case = seed % 11 == 0;
-        l.swap_blocks = static_cast<int32_t>(seed * 3 % 14);
+        l.swap_pages = static_cast<int32_t>(seed * 3 % 14);
         World w(6 + static_cast<int32_t>(seed * 5 % 30), l, seed % 4 != 0, seed + 100);
         int added = 0;
         for (int i = 0; i < 4000 && (added < 30 || !w.all.empty()); ++i) {
@@ -302,7 +302,7 @@ TEST_CASE("random schedules: every sequence reads its own past, everything ends,
         }
         CHECK(w.all.empty());
         CHECK(w.cache.pool().n_free() == w.cache.pool().n_blocks());
-        CHECK(w.sched.swap().n_free() == l.swap_blocks);
+        CHECK(w.sched.swap().n_free() == l.swap_pages);
         preempted += static_cast<int>(w.sched.n_preempted());
         swapped += static_cast<int>(w.sched.n_swapped_in());
         wrong += w.wrong;

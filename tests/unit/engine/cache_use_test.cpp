@@ -19,8 +19,8 @@ TEST_CASE("a preempted request takes its blocks back from the swap") {
             FakeOptions o;
             o.n_blocks = 9;  // each needs 8
             o.n_swap = n_swap;
-            o.window = window;
-            Rig rig(EngineParams{.prefix_cache = false}, o), alone({}, FakeOptions{.window = window});
+            o.windows = {window};
+            Rig rig(EngineParams{.prefix_cache = false}, o), alone({}, FakeOptions{.windows = {window}});
             const Answer want_a = window ? alone.solo(a) : wa, want_b = window ? alone.solo(b) : wb;
             auto ra = rig.submit(a), rb = rig.submit(b);
             while (rig.engine->step(0) != Code::done) {
@@ -91,11 +91,11 @@ TEST_CASE("a pinned prefix stays, an unpinned one goes, and no pin stops a reque
 
 TEST_CASE("a window's past goes back while the answer stays") {
     FakeOptions o;
-    o.window = 24;
+    o.windows = {24};
     o.n_blocks = 12;
     EngineParams p;
     p.prefix_cache = false;
-    Rig rig(p, o), big(p, FakeOptions{.window = 24});
+    Rig rig(p, o), big(p, FakeOptions{.windows = {24}});
     Ask a{std::vector<int32_t>(10, 3), 150};
     auto r = rig.submit(a);
     uint32_t most = 0;

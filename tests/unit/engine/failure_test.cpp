@@ -71,8 +71,8 @@ TEST_CASE("every allocation of a run may fail: others stay right, nothing leaks"
         std::vector<Answer> out;
         try {
             EngineParams p;
-            p.n_blocks = 6;
-            p.swap_blocks = 4;
+            p.n_pages = 6;
+            p.swap_pages = 4;
             p.max_requests = 3;
             auto engine = make_engine(mem, nullptr, make_owned<FakeBackend>(mem, FakeOptions{.n_blocks = 6, .n_swap = 4}), {},
                                       std::allocate_shared<FakeSpeech>(Alloc<FakeSpeech>(mem)), p, Limits{});

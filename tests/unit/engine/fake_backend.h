@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model that cannot be fooled: its logits are a hash of every token that the block table leads to, so one wrong,
-// stale, shared or evicted block changes the answer. It also checks what the engine hands it.
+// A model that cannot be fooled: its logits are a hash of every token that the table leads to, so one wrong, stale, shared
+// or evicted page changes the answer. Each group of layers reads its own pages as far as its window goes, and what a
+// token leaves there depends on all that it read: the same tokens behind another past are told apart. It also checks what
+// the engine hands it.
 #pragma once
 
 #include <cmath>
@@ -21,7 +23,7 @@ struct FakeOptions {
     int32_t rows_a_slice = 1 << 20;  // with a deadline, a call of advance() computes this many rows
     int32_t head_rows = 7;
     int32_t poison = -1;             // a sequence that holds this token has NaN logits
-    int32_t window = 0;
+    std::vector<int32_t> windows = {0};  // one a group of layers
     bool causal = true;
     bool twisted = false;            // a draft model: thinks otherwise now and then
     int32_t fail_pass = -1;          // this pass throws half-way
@@ -37,8 +39,9 @@ public:
         facts_.n_embd = o.n_embd;
         facts_.causal = o.causal;
         facts_.has_head = o.causal;
-        facts_.window = o.window;
-        facts_.block_bytes = 1024;
+        facts_.groups.n = static_cast<int32_t>(o.windows.size());
+        for (size_t g = 0; g < o.windows.size(); ++g) facts_.groups.window[g] = o.windows[g];
+        facts_.page_bytes = 1024;
     }
     const BackendFacts &facts() const noexcept override { return facts_; }
     int32_t passes = 0, broken = 0;
@@ -100,7 +103,8 @@ public:
 
 private:
     struct Slot {
-        int32_t token = -1, position = -1;
+        int32_t token = -1, position = -1, group = -1;
+        uint64_t value = 0;
     };
     struct Hidden {
         uint64_t hash;
@@ -111,18 +115,26 @@ private:
         int32_t pos = r.position + i;
         Hidden h{static_cast<uint64_t>(0), r.tokens[i], false};
         if (o_.causal) {
-            broken += pos / 16 >= r.n_blocks || r.blocks[pos / 16] < 0;
-            slots_[static_cast<size_t>(r.blocks[pos / 16]) * 16 + static_cast<size_t>(pos % 16)] = {r.tokens[i], pos};
-            for (int32_t p = o_.window ? std::max(0, pos - o_.window + 1) : 0; p <= pos; ++p) {
-                if (r.blocks[p / 16] < 0) {
-                    ++broken;
-                    continue;
-                }
-                const Slot &s = slots_[static_cast<size_t>(r.blocks[p / 16]) * 16 + static_cast<size_t>(p % 16)];
-                broken += s.position != p;
-                h.hash = mix64(h.hash + 1, static_cast<uint64_t>(s.token) << 20 | static_cast<uint64_t>(s.position));
-                h.poisoned |= s.token == o_.poison;
+            const int32_t n_groups = facts_.groups.n;
+            broken += pos / 16 >= r.n_blocks;
+            auto slot = [&](int32_t p, int32_t g) -> Slot * {
+                const int32_t page = r.pages[p / 16 * n_groups + g];
+                broken += page < 0;
+                return page < 0 ? nullptr : &slots_[static_cast<size_t>(page) * 16 + static_cast<size_t>(p % 16)];
+            };
+            for (int32_t g = 0; g < n_groups; ++g) {
+                const int32_t w = facts_.groups.window[static_cast<size_t>(g)];
+                for (int32_t p = w ? std::max(0, pos - w + 1) : 0; p < pos; ++p)
+                    if (const Slot *s = slot(p, g)) {
+                        broken += s->position != p || s->group != g;
+                        h.hash = mix64(h.hash + 1, s->value);
+                        h.poisoned |= s->token == o_.poison;
+                    }
             }
+            h.hash = mix64(h.hash + 1, static_cast<uint64_t>(r.tokens[i]) << 20 | static_cast<uint64_t>(pos));
+            h.poisoned |= r.tokens[i] == o_.poison;
+            for (int32_t g = 0; g < n_groups; ++g)
+                if (Slot *s = slot(pos, g)) *s = {r.tokens[i], pos, g, h.hash + static_cast<uint64_t>(g)};
         } else {
             for (int32_t p = 0; p < r.n; ++p) h.hash = mix64(h.hash + 1, static_cast<uint64_t>(r.tokens[p]) << 20 | static_cast<uint64_t>(p));
             h.hash = mix64(h.hash, static_cast<uint64_t>(i));

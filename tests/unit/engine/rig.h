@@ -18,13 +18,13 @@ struct Rig {
     explicit Rig(EngineParams p = {}, FakeOptions o = {}, std::optional<FakeOptions> draft = {}) {
         Owned<Backend> second;
         if (draft) {
-            p.draft_blocks = draft->n_blocks;
+            p.draft_pages = draft->n_blocks;
             second = make_owned<FakeBackend>(mem, *draft);
         }
         auto b = make_owned<FakeBackend>(mem, o);
         backend = b.get();
-        p.n_blocks = o.causal ? o.n_blocks : 0;
-        p.swap_blocks = o.n_swap;
+        p.n_pages = o.causal ? o.n_blocks : 0;
+        p.swap_pages = o.n_swap;
         engine = make_engine(mem, nullptr, std::move(b), std::move(second), std::allocate_shared<FakeSpeech>(Alloc<FakeSpeech>(mem)), p, Limits{});
     }
     std::shared_ptr<Request> submit(const Ask &a) { return inlay_test::submit(*engine, a); }

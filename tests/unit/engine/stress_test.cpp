@@ -110,8 +110,8 @@ TEST_CASE("stress: 32 clients of a fake model") {
     std::vector<std::vector<Answer>> want;
     Memory mem;
     auto open = [&](EngineParams p, FakeOptions o) {
-        p.n_blocks = o.n_blocks;
-        p.swap_blocks = o.n_swap;
+        p.n_pages = o.n_blocks;
+        p.swap_pages = o.n_swap;
         return make_engine(mem, nullptr, make_owned<FakeBackend>(mem, o), {}, std::allocate_shared<FakeSpeech>(Alloc<FakeSpeech>(mem)), p, Limits{});
     };
     Dice d{3};

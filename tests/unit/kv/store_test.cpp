@@ -39,13 +39,13 @@ TEST_CASE("a block holds all layers, each part on a 64-byte line") {
         CHECK(l.layer_offset(0) == 0);
         CHECK(l.layer_offset(1) == 2 * l.panel_bytes(0));
         CHECK(l.layer_offset(2) == l.layer_offset(1));
-        CHECK(l.block_bytes() == l.layer_offset(2) + l.panel_bytes(2));
-        CHECK(l.block_bytes() % 64 == 0);
+        CHECK(l.page_bytes() == l.layer_offset(2) + l.panel_bytes(2));
+        CHECK(l.page_bytes() % 64 == 0);
     }
     Layout f16(mem, KvType::f16, std::vector<LayerShape>{{2, 64, 64}});
-    CHECK(f16.block_bytes() == 16 * 2 * 2 * 64 * 2);  // tokens, heads, K and V, dims, bytes: nothing more
+    CHECK(f16.page_bytes() == 16 * 2 * 2 * 64 * 2);  // tokens, heads, K and V, dims, bytes: nothing more
     Layout q8(mem, KvType::q8_0, std::vector<LayerShape>{{2, 64, 64}});
-    CHECK(q8.block_bytes() == 16 * 2 * 2 * 2 * 34);
+    CHECK(q8.page_bytes() == 16 * 2 * 2 * 2 * 34);
 }
 
 TEST_CASE("sizes out of bounds are refused") {
@@ -72,7 +72,7 @@ TEST_CASE("what is written stands where the layout says") {
     const tensor::KvView view = s.view(1);
     for (int p = 0; p < n; ++p)
         for (int h = 0; h < heads; ++h) {
-            const uint8_t *panel = view.base + blocks[p / 16] * view.block_bytes + h * view.panel_bytes;
+            const uint8_t *panel = view.base + blocks[p / 16] * view.page_bytes + h * view.panel_bytes;
             const auto *kp = reinterpret_cast<const uint16_t *>(panel);
             const auto *vp = reinterpret_cast<const uint16_t *>(panel + kernels::kv_v_offset(KvType::f16, kd)) + p % 16 * 48;
             for (int i = 0; i < kd; ++i) REQUIRE(kp[i * 16 + p % 16] == f16_from_f32(k[static_cast<size_t>((p * heads + h) * kd + i)]));
@@ -93,9 +93,9 @@ TEST_CASE("every tier writes the same bytes") {
             if (!cpu::detect_tiers().has(t)) continue;
             Memory mem;
             Store s(mem, Layout(mem, type, std::vector<LayerShape>{{1, kd, vd}}), 3);
-            std::memset(s.block(0), 0x5a, static_cast<size_t>(3 * s.layout().block_bytes()));
+            std::memset(s.page(0), 0x5a, static_cast<size_t>(3 * s.layout().page_bytes()));
             s.write(table_of(t), 0, blocks, 0, n, k.data(), kd, v.data(), vd);
-            std::vector<uint8_t> bytes(s.block(0), s.block(0) + 3 * s.layout().block_bytes());
+            std::vector<uint8_t> bytes(s.page(0), s.page(0) + 3 * s.layout().page_bytes());
             if (first.empty()) first = bytes;
             CAPTURE(cpu::tier_name(t));
             CHECK(first == bytes);
@@ -106,18 +106,18 @@ TEST_CASE("every tier writes the same bytes") {
 TEST_CASE("a copied block is the same bytes") {
     Memory mem;
     Store s(mem, Layout(mem, KvType::q8_0, std::vector<LayerShape>{{2, 32, 32}, {2, 32, 32}}), 4, 2);
-    const size_t n = static_cast<size_t>(s.layout().block_bytes());
-    for (size_t i = 0; i < n; ++i) s.block(1)[i] = static_cast<uint8_t>(i * 7);
+    const size_t n = static_cast<size_t>(s.layout().page_bytes());
+    for (size_t i = 0; i < n; ++i) s.page(1)[i] = static_cast<uint8_t>(i * 7);
     const Copy copies[] = {{1, 3}, {3, 0}};
     s.copy(copies);
-    CHECK(std::memcmp(s.block(0), s.block(1), n) == 0);
-    for (size_t i = 0; i < n; ++i) s.block(3)[i] = static_cast<uint8_t>(i * 11);
+    CHECK(std::memcmp(s.page(0), s.page(1), n) == 0);
+    for (size_t i = 0; i < n; ++i) s.page(3)[i] = static_cast<uint8_t>(i * 11);
     // Out to the swap and back elsewhere, two at once.
     const Copy away[] = {{1, 1, Copy::Way::out}, {3, 0, Copy::Way::out}}, back[] = {{0, 2, Copy::Way::in}, {1, 3, Copy::Way::in}};
     s.copy(away);
-    std::memset(s.block(1), 0, n);
+    std::memset(s.page(1), 0, n);
     s.copy(back);
-    CHECK(std::memcmp(s.block(3), s.block(0), n) == 0);
-    CHECK(s.block(2)[1] == 11);
-    CHECK(s.block(2)[n - 1] == static_cast<uint8_t>((n - 1) * 11));
+    CHECK(std::memcmp(s.page(3), s.page(0), n) == 0);
+    CHECK(s.page(2)[1] == 11);
+    CHECK(s.page(2)[n - 1] == static_cast<uint8_t>((n - 1) * 11));
 }

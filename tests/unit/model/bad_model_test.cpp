@@ -299,7 +299,7 @@ TEST_CASE("two parts of a model give the bits of the whole, and hidden states tr
         s.tokens = ids.data();
         s.hidden = hidden;
         s.n = static_cast<int32_t>(ids.size());
-        s.blocks = blocks.data();
+        s.pages = blocks.data();
         s.n_blocks = 3;
         forward.begin({&s, 1});
         forward.advance();
@@ -382,7 +382,7 @@ TEST_CASE("each failing allocation of load and pass is OUT_OF_MEMORY and leaks n
             model::Segment s;
             s.tokens = ids.data();
             s.n = 3;
-            s.blocks = blocks.data();
+            s.pages = blocks.data();
             s.n_blocks = 1;
             forward.begin({&s, 1});
             forward.advance();

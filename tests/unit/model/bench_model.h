@@ -61,8 +61,8 @@ public:
             const int32_t n = kv::blocks_for(static_cast<int64_t>(ids.size())) + 3;
             store = make_owned<kv::Store>(mem, mem, kv::Layout(mem, o.kv, shapes), n);
             std::memset(
-                store->block(0), 0xff,
-                static_cast<size_t>(n) * static_cast<size_t>(store->layout().block_bytes()));  // NaN: what is not written is not read
+                store->page(0), 0xff,
+                static_cast<size_t>(n) * static_cast<size_t>(store->layout().page_bytes()));  // NaN: what is not written is not read
             for (int32_t b = 0; b < n; ++b) blocks.push_back((b * 7 + 3) % n);                 // any order will do
             if (n % 7 == 0)
                 for (int32_t b = 0; b < n; ++b) blocks[static_cast<size_t>(b)] = n - 1 - b;
@@ -77,7 +77,7 @@ public:
             s.tokens = ids.data() + at;
             s.n = n;
             s.position = static_cast<int32_t>(at);
-            s.blocks = blocks.data();
+            s.pages = blocks.data();
             s.n_blocks = static_cast<int32_t>(blocks.size());
             s.declared = o.declared ? o.declared : static_cast<int32_t>(ids.size());
             const bool end = at + static_cast<size_t>(n) == ids.size();
@@ -134,7 +134,7 @@ public:
                 s.n = static_cast<int32_t>(config.causal ? std::min<size_t>(static_cast<size_t>(o.chunk), all[i].size() - at[i])
                                                          : all[i].size());
                 s.position = static_cast<int32_t>(at[i]);
-                s.blocks = blocks[i].data();
+                s.pages = blocks[i].data();
                 s.n_blocks = static_cast<int32_t>(blocks[i].size());
                 s.declared = static_cast<int32_t>(all[i].size());
                 segments.push_back(s);

@@ -53,7 +53,7 @@ struct World {
         fill(k, static_cast<size_t>(c.n_ctx * c.n_kv * c.k_dim), 1.0f);
         fill(v, static_cast<size_t>(c.n_ctx * c.n_kv * c.v_dim), 1.0f);
         fill(sinks, static_cast<size_t>(c.n_head), 1.0f);
-        std::memset(store.block(0), 0xff, static_cast<size_t>(store.layout().block_bytes() * store.n_blocks()));  // NaN in every type
+        std::memset(store.page(0), 0xff, static_cast<size_t>(store.layout().page_bytes() * store.n_pages()));  // NaN in every type
         for (int i = 0; i < (c.n_ctx + 15) / 16; ++i) blocks.push_back(i + 2);
         std::shuffle(blocks.begin(), blocks.end(), rng);
         const kernels::KernelTable t = best_table();
