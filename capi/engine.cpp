@@ -147,6 +147,8 @@ extern "C" inlay_status inlay_engine_get_stats(const inlay_engine *engine, inlay
         o.swapped_in = s.swapped_in;
         o.n_blocks_pinned = s.n_blocks_pinned;
         o.forced_tokens = s.forced_tokens;
+        o.block_groups = s.block_groups;
+        o.block_bytes = s.block_bytes;
         copy_out(o, out_stats, "out_stats");
         return INLAY_OK;
     });

@@ -189,6 +189,7 @@ std::string stats_object(const inlay_engine *engine) {
     o.integer("accepted_tokens", n(s.accepted_tokens)).number("step_ms", static_cast<double>(s.step_ns) * 1e-6);
     o.number("forward_ms", static_cast<double>(s.forward_ns) * 1e-6).number("sample_ms", static_cast<double>(s.sample_ns) * 1e-6);
     o.integer("blocks", s.n_blocks).integer("blocks_free", s.n_blocks_free).integer("block_tokens", s.block_tokens);
+    o.integer("block_groups", s.block_groups).integer("block_bytes", n(s.block_bytes));
     o.integer("swapped_out", n(s.swapped_out)).integer("swapped_in", n(s.swapped_in));
     o.raw("times", times_object(engine));
     return Object().raw("stats", o.str()).str();

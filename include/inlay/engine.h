@@ -57,7 +57,7 @@ typedef struct inlay_engine_stats {
     uint32_t struct_size;        /**< set by the caller */
     uint32_t n_waiting;          /**< requests in the queue now */
     uint32_t n_running;          /**< requests that run now */
-    uint32_t n_blocks;           /**< KV blocks in all */
+    uint32_t n_blocks;           /**< KV blocks in all; one holds block_tokens tokens of one group of layers, see block_groups */
     uint32_t n_blocks_free;      /**< KV blocks that nobody holds, now */
     uint32_t n_blocks_cached;    /**< KV blocks that only the prefix cache holds, now */
     uint32_t block_tokens;       /**< tokens a block */
@@ -78,8 +78,11 @@ typedef struct inlay_engine_stats {
     uint64_t swapped_out;        /**< KV blocks of preempted requests that were put aside */
     uint64_t swapped_in;         /**< of them, taken back; the others were found in the prefix cache, or their request ended */
     uint32_t n_blocks_pinned;    /**< KV blocks that pinned prefixes hold, now */
-    uint32_t reserved0;
+    /** Layers are cut into groups by how far they look back, and block_tokens tokens take a block of each; blocks that a
+        sliding window has left behind are free again. 1 when all layers look back alike, or when n_ctx ends before a window does. */
+    uint32_t block_groups;
     uint64_t forced_tokens;      /**< of completion_tokens, those that a constraint left no choice about: not sampled */
+    uint64_t block_bytes;        /**< memory of a KV block */
 } inlay_engine_stats;
 
 /** Buckets of a count by time. */

@@ -64,7 +64,7 @@ typedef struct inlay_model_info {
     uint32_t has_tokenizer;    /**< 0: text calls are refused, ids work */
     uint64_t n_params;         /**< weights, counted from the tensors' shapes */
     uint64_t weights_bytes;    /**< packed weights held in memory */
-    uint64_t kv_bytes_per_token; /**< with an f16 cache, all layers */
+    uint64_t kv_bytes_per_token; /**< with an f16 cache, all layers; those with a sliding window give theirs back behind it */
     char architecture[64];     /**< "gemma3", NUL-terminated */
     char name[128];            /**< the file's own name for it, NUL-terminated, may be empty */
     char fingerprint[40];      /**< 32 hex digits over tensor directory, hyper-parameters and tokenizer, NUL-terminated */
@@ -87,7 +87,7 @@ typedef struct inlay_estimate {
     uint32_t struct_size;  /**< set by the caller */
     uint32_t reserved0;
     uint64_t weights_bytes;
-    uint64_t kv_bytes;
+    uint64_t kv_bytes;     /**< less than kv_bytes_per_token says where layers have windows shorter than n_ctx */
     uint64_t scratch_bytes;
     uint64_t total_bytes;
 } inlay_estimate;

@@ -228,8 +228,8 @@ void Scheduler::check() const {
     for (const Sequence *s : waiting_) {
         require(s->phase == Phase::waiting, "sequence ", s->serial, " is queued in phase ", static_cast<int>(s->phase));
         require(s->table.pages.empty() && s->table.n_tokens == 0, "sequence ", s->serial, " waits with ", s->table.pages.size(), " pages");
-        require(static_cast<int32_t>(s->swap.size()) == kv::blocks_for(s->swap_tokens) * cache_.groups().n, "sequence ", s->serial, " swapped ", s->swap.size(), " pages of ",
-                s->swap_tokens, " tokens");
+        require(static_cast<int32_t>(s->swap.size()) == kv::blocks_for(s->swap_tokens) * cache_.groups().n, "sequence ", s->serial, " swapped ",
+                s->swap.size(), " pages of ", s->swap_tokens, " tokens");
         swapped += std::count_if(s->swap.begin(), s->swap.end(), [](int32_t i) { return i >= 0; });
     }
     require(swapped == swap_.n_blocks() - swap_.n_free(), swapped, " pages in the swap, ", swap_.n_blocks() - swap_.n_free(), " taken");

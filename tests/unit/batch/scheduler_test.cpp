@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The scheduler against a world without a model: slots of the cache hold token ids, and before every step each planned
-// sequence must read its own past through its table. Random arrivals, cancels, forks, aborts, drafts and cache sizes.
+// sequence must read its own past through its table, as far as each group of layers looks back. Random arrivals, cancels,
+// forks, aborts, drafts and cache sizes.
 #include "batch/scheduler.h"
 
 #include <doctest/doctest.h>
@@ -28,14 +29,20 @@ struct World {
     uint64_t draws = 0, seed;
     int wrong = 0, steps = 0, computed = 0;
 
-    World(int32_t n_blocks, const Limits &l, bool share = true, uint64_t seed_ = 1)
-        : cache(mem, n_blocks, share, 7),
+    World(int32_t n_pages, const Limits &l, bool share = true, uint64_t seed_ = 1, const std::vector<int32_t> &windows = {0})
+        : cache(mem, n_pages, share, 7, groups_of(windows)),
           sched(mem, cache, l),
           plan(mem),
-          slots(static_cast<size_t>(n_blocks), std::vector<int32_t>(16, -1)),
+          slots(static_cast<size_t>(n_pages), std::vector<int32_t>(16, -1)),
           swap(static_cast<size_t>(l.swap_pages), std::vector<int32_t>(16, -1)),
           seed(seed_) {}
 
+    static kv::Groups groups_of(const std::vector<int32_t> &windows) {
+        kv::Groups g;
+        g.n = static_cast<int32_t>(windows.size());
+        std::copy(windows.begin(), windows.end(), g.window.begin());
+        return g;
+    }
     int32_t rnd(int32_t n) { return static_cast<int32_t>(philox(seed, 0, draws++).w[0] % static_cast<uint32_t>(n)); }
     // What follows is a function of the past: the token that any schedule must give.
     static int32_t next_of(const Vector<int32_t> &t) {
@@ -69,14 +76,18 @@ struct World {
             (c.way == kv::Copy::Way::out ? swap : slots)[static_cast<size_t>(c.to)] = (c.way == kv::Copy::Way::in ? swap : slots)[static_cast<size_t>(c.from)];
         for (Part &p : plan.parts) {
             Sequence &s = *p.seq;
-            auto at = [&](int32_t i) -> int32_t & {
-                return slots[static_cast<size_t>(s.table.pages[static_cast<size_t>(i / 16)])][static_cast<size_t>(i % 16)];
-            };
-            for (int32_t i = 0; i < p.n; ++i) {
-                int32_t pos = p.from + i;
-                at(pos) = pos < s.known() ? s.tokens[static_cast<size_t>(pos)] : s.drafts[static_cast<size_t>(pos - s.known())];
+            const kv::Groups &groups = cache.groups();
+            for (int32_t g = 0; g < groups.n; ++g) {
+                auto at = [&](int32_t i) -> int32_t & {
+                    return slots.at(static_cast<size_t>(s.table.pages[static_cast<size_t>(i / 16 * groups.n + g)]))[static_cast<size_t>(i % 16)];
+                };
+                for (int32_t i = 0; i < p.n; ++i) {
+                    int32_t pos = p.from + i;
+                    at(pos) = (pos < s.known() ? s.tokens[static_cast<size_t>(pos)] : s.drafts[static_cast<size_t>(pos - s.known())]) + 1000 * g;
+                }
+                const int32_t w = groups.window[static_cast<size_t>(g)];
+                for (int32_t i = w ? std::max(0, p.from + 1 - w) : 0; i < p.from; ++i) wrong += at(i) != s.tokens[static_cast<size_t>(i)] + 1000 * g;
             }
-            for (int32_t i = 0; i < p.from; ++i) wrong += at(i) != s.tokens[static_cast<size_t>(i)];
             computed += p.n;
         }
         if (abort) {
@@ -235,6 +246,38 @@ TEST_CASE("worst-case admission never preempts") {
     }
     CHECK(w.all.empty());
     CHECK(w.sched.n_preempted() == 0);
+    // With windows a sequence needs less: as many as fit by that count run at once, and never miss a page.
+    for (int32_t chunk : {1, 5, 16, 64}) {
+        l.chunk = chunk;
+        World v(70, l, false, 1, {0, 20, 9});
+        const int64_t each = v.cache.groups().pages(200, chunk);
+        CHECK(each < 3 * 13);
+        for (int i = 0; i < 6; ++i) v.add(tokens(20 + i, 100 * i), 180 - i);
+        int32_t most = 0;
+        while (v.step()) most = std::max(most, v.sched.n_running());
+        CHECK(v.all.empty());
+        CHECK(v.wrong == 0);
+        CHECK(v.sched.n_preempted() == 0);
+        CHECK(most >= 70 / each);
+    }
+}
+
+TEST_CASE("the smallest cache that is said to hold a sequence does") {
+    Limits l;
+    for (int32_t chunk : {1, 7, 16, 40}) {
+        l.chunk = l.max_tokens = chunk;
+        const std::vector<int32_t> windows = {0, 33, 16, 1};
+        const int32_t least = static_cast<int32_t>(World::groups_of(windows).pages(150, chunk));
+        World w(least, l, true, 1, windows);
+        w.add(tokens(90, 0), 60);
+        w.add(tokens(50, 3), 100);  // one at a time, with preemptions
+        while (w.step() && w.steps < 5000) {
+        }
+        CHECK(w.all.empty());
+        CHECK(w.wrong == 0);
+        World small(least - 1, l, true, 1, windows);
+        CHECK_THROWS_AS(small.add(tokens(90, 0), 60), Error);
+    }
 }
 
 TEST_CASE("a cached prefix is not computed again") {
@@ -264,8 +307,10 @@ TEST_CASE("random schedules: every sequence reads its own past, everything ends,
         l.max_outputs = 8 + static_cast<int32_t>(seed % 20);
         l.policy = static_cast<Policy>(seed % 3);
         l.worst_case = seed % 11 == 0;
-        l.swap_pages = static_cast<int32_t>(seed * 3 % 14);
-        World w(6 + static_cast<int32_t>(seed * 5 % 30), l, seed % 4 != 0, seed + 100);
+        const std::vector<int32_t> kinds[] = {{0}, {0, 20}, {9, 30}}, &windows = kinds[seed % 3];
+        const int32_t groups = static_cast<int32_t>(windows.size());
+        l.swap_pages = static_cast<int32_t>(seed * 3 % 14) * groups;
+        World w((6 + static_cast<int32_t>(seed * 5 % 30)) * groups, l, seed % 4 != 0, seed + 100, windows);
         int added = 0;
         for (int i = 0; i < 4000 && (added < 30 || !w.all.empty()); ++i) {
             if (added < 30 && w.rnd(4) == 0) {

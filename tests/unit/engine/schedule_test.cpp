@@ -16,10 +16,13 @@ using namespace inlay_test;
 namespace {
 
 // One random schedule over `asks`; the answers must be `want` (choice by choice). Returns how many differ.
-int schedule(const std::vector<Ask> &asks, const std::vector<std::vector<Answer>> &want, uint64_t seed, Stats *total) {
+int schedule(const std::vector<Ask> &asks, const std::vector<std::vector<Answer>> &want, uint64_t seed, const std::vector<int32_t> &windows,
+             Stats *total) {
     Dice d{seed};
     FakeOptions o;
-    o.n_blocks = 8 + d(40);
+    o.windows = windows;
+    const int32_t groups = static_cast<int32_t>(windows.size());
+    o.n_blocks = (8 + d(40)) * groups + d(groups);  // 8 of each hold any ask; not only whole ones
     o.rows_a_slice = 1 + d(50);
     o.head_rows = 1 + d(9);
     EngineParams p;
@@ -30,7 +33,7 @@ int schedule(const std::vector<Ask> &asks, const std::vector<std::vector<Answer>
     p.prefix_cache = d(4) != 0;
     p.lookup_tokens = d(2) ? 0 : 1 + d(8);
     std::optional<FakeOptions> draft;
-    o.n_swap = d(2) ? 0 : 1 + d(20);
+    o.n_swap = d(2) ? 0 : 1 + d(20) * groups;
     if (d(3) == 0) draft = FakeOptions{.n_blocks = 2 + d(40), .rows_a_slice = 1 + d(20), .head_rows = 1 + d(5), .twisted = true};
     Rig rig(p, o, draft);
     struct Live {
@@ -123,8 +126,12 @@ TEST_CASE("random schedules: every answer is the answer alone") {
     Stats total;
     std::vector<Ask> asks;
     std::vector<std::vector<Answer>> want;
+    // What groups of layers see of the past: the asks have up to 90 tokens.
+    const std::vector<int32_t> kinds[] = {{0}, {24}, {0, 9}, {0, 18, 9, 33}};
+    FakeOptions whole;
     for (int i = 0; i < n; ++i) {
         if (i % 50 == 0) {
+            whole.windows = kinds[i / 50 % 4];
             Dice d{static_cast<uint64_t>(i) + 1};
             asks.clear();
             want.clear();
@@ -133,7 +140,7 @@ TEST_CASE("random schedules: every answer is the answer alone") {
                 asks.back().constrained = d(4) == 0;
                 want.emplace_back();
                 if (asks.back().best_of > 0 || asks.back().beams > 1) {
-                    Rig alone(EngineParams{.prefix_cache = false});
+                    Rig alone(EngineParams{.prefix_cache = false}, whole);
                     want.back() = alone.solo_all(asks.back());
                     continue;
                 }
@@ -142,12 +149,12 @@ TEST_CASE("random schedules: every answer is the answer alone") {
                     one.n = 1;
                     one.seed += static_cast<uint64_t>(c);
                     one.prompt_logprobs = one.prompt_logprobs && c == 0;
-                    Rig alone(EngineParams{.prefix_cache = false});
+                    Rig alone(EngineParams{.prefix_cache = false}, whole);
                     want.back().push_back(alone.solo(one));
                 }
             }
         }
-        bad += schedule(asks, want, static_cast<uint64_t>(i) + 7, &total);
+        bad += schedule(asks, want, static_cast<uint64_t>(i) + 7, whole.windows, &total);
     }
     MESSAGE(n, " schedules, answers differing: ", bad, "; preemptions ", total.preempted, ", cached tokens ", total.cached_tokens,
             ", drafts accepted ", total.accepted_tokens, " of ", total.draft_tokens, ", pauses ", total.pauses, ", blocks swapped ",
