@@ -23,6 +23,8 @@
 
 #include "../examples/cli/roof_loops.h"
 #include "base/error.h"
+#include "io/weights_file.h"
+#include "model/weights.h"
 #include "thread/pool.h"
 #include "thread/tbb_executor.h"
 
@@ -271,9 +273,21 @@ void executors(const Options &o, Report &r, const std::vector<int> &cpus) {
     }
 }
 
-// Reads the file by all of n threads, in pieces: into one small buffer a thread, and into memory that nobody has touched, which the
-// system clears first: no loader that keeps the bytes can be faster than that. The first pass, untimed, brings the file into
-// the system's cache.
+// Reads the weights of an opened file and packs them: GB/s of the file.
+double load_gbps(const inlay::io::WeightsFile &file, int threads) {
+    Memory memory;
+    const inlay::model::Architecture &arch = inlay::model::find_architecture(file);
+    const inlay::model::Config config = inlay::model::read_config(file, arch);
+    inlay::model::Weights weights(memory, file, arch, config, {});
+    inlay::thread::Pool pool(memory, {.threads = threads});
+    double t0 = now();
+    weights.load(file, pool);
+    return static_cast<double>(weights.file_bytes()) * 1e-9 / (now() - t0);
+}
+
+// Reads the file by all of n threads, in pieces: into one small buffer a thread; into memory that nobody has touched, which the
+// system clears first: no loader that keeps the bytes can be faster than that; and, if it is a model, as a model. The first pass,
+// untimed, brings the file into the system's cache.
 void cached_file(const Options &o, Report &r, const std::vector<int> &cpus) {
     r.begin("file", "reading a cached file, GB/s");
     int fd = open(o.file, O_RDONLY | O_CLOEXEC);
@@ -292,11 +306,24 @@ void cached_file(const Options &o, Report &r, const std::vector<int> &cpus) {
         return static_cast<double>(st.st_size) * 1e-9 / (now() - t0);
     };
     pass(static_cast<int>(cpus.size()), false);
+    Memory memory;
+    inlay::io::FileSystem files;
+    inlay::Owned<inlay::io::WeightsFile> model;
+    try {
+        model = inlay::io::open_checkpoint(files, memory, o.file, inlay::Limits{}, inlay::Log{});
+        load_gbps(*model, 1);
+    } catch (const inlay::Error &) {
+        model.reset();  // some other file
+    }
     for (int n : thread_counts(cpus.size())) {
-        double best[2];
-        for (bool fresh : {false, true}) best[fresh] = std::max({pass(n, fresh), pass(n, fresh), pass(n, fresh)});
-        r.item(text("\"threads\":%d,\"gbps\":%.2f,\"fresh_gbps\":%.2f", n, best[0], best[1]),
-               text("%2d threads  %6.1f   into fresh memory %.1f", n, best[0], best[1]));
+        double small = 0, fresh = 0, load = 0;
+        for (int rep = 0; rep < 3; ++rep) {  // in turns: a VM's host gives memory back and takes it
+            small = std::max(small, pass(n, false));
+            fresh = std::max(fresh, pass(n, true));
+            if (model) load = std::max(load, load_gbps(*model, n));
+        }
+        r.item(text("\"threads\":%d,\"gbps\":%.2f,\"fresh_gbps\":%.2f,\"load_gbps\":%.2f", n, small, fresh, load),
+               text("%2d threads  %6.1f   into fresh memory %.1f   and packing it %.1f (%.0f %%)", n, small, fresh, load, 100 * load / fresh));
     }
     close(fd);
 }

@@ -5,6 +5,7 @@
 #include "kv/store.h"
 #include "model/forward.h"
 #include "text/tokenizer_file.h"
+#include "thread/fp_env.h"
 
 namespace inlay::engine {
 
@@ -68,17 +69,8 @@ OpenedModel::OpenedModel(std::shared_ptr<Runtime> runtime, Owned<io::WeightsFile
       name_(read_name(runtime_->memory(), *file)),
       architecture_(Alloc<char>(runtime_->memory())) {
     Memory &m = runtime_->memory();
-    // A model without a usable tokenizer still computes: text calls give the reason.
-    try {
-        tokenizer_ = read_tokenizer(m, *file, runtime_->limits(), runtime_->log());
-        if (!tokenizer_) tokenizer_fault_ << "the model has no tokenizer";
-    } catch (const Error &e) {
-        if (e.code() == Code::out_of_memory || !holds_model(*file)) throw;
-        tokenizer_code_ = e.code();
-        tokenizer_fault_ << e.text();
-        runtime_->log().line(LogLevel::warn, "tokenizer: ", e.text());
-    }
     if (!holds_model(*file)) {
+        open_tokenizer(*file);
         if (!tokenizer_) fail(Code::format, "mismatch: the file holds no tensors and no tokenizer");
         return;
     }
@@ -89,14 +81,45 @@ OpenedModel::OpenedModel(std::shared_ptr<Runtime> runtime, Owned<io::WeightsFile
     model::LayerRange range{o.layer_begin, o.layer_end ? o.layer_end : config_->n_layers};
     if (range.begin < 0 || range.begin >= range.end || range.end > config_->n_layers)
         fail(Code::invalid_argument, "layers [", range.begin, ", ", range.end, ") of ", config_->n_layers);
-    if (!o.weights) return;
+    if (!o.weights) {
+        open_tokenizer(*file);
+        return;
+    }
     weights_.emplace(m, *file, arch, *config_, range);
     n_params_ = weights_->n_params();
+    // The tokenizer is one thread's work for 50 to 100 ms, so it is made while the others read weights; a pack needs no reading.
+    struct Beside {
+        OpenedModel &model;
+        const io::WeightsFile &file;
+    } both{*this, *file};
+    model::LoadBeside beside;
+    if (o.pack.empty()) {
+        beside = {&both, [](void *user) {
+                      thread::FpGuard fp;  // a host's thread may have its own rounding
+                      const Beside &b = *static_cast<Beside *>(user);
+                      b.model.open_tokenizer(b.file);
+                  }};
+    } else {
+        open_tokenizer(*file);
+    }
     std::lock_guard lock(runtime_->executor_mutex());
     thread::Executor &executor = runtime_->executor();
     if (!o.pack.empty() && weights_->load_pack(*file, runtime_->files(), o.pack, executor, o.progress, o.validate, runtime_->log())) return;
-    weights_->load(*file, executor, o.progress, o.validate);
+    weights_->load(*file, executor, o.progress, o.validate, beside);
     if (!o.pack.empty()) weights_->write_pack(*file, o.pack, executor);
+}
+
+// A model without a usable tokenizer still computes: text calls give the reason.
+void OpenedModel::open_tokenizer(const io::WeightsFile &file) {
+    try {
+        tokenizer_ = read_tokenizer(runtime_->memory(), file, runtime_->limits(), runtime_->log());
+        if (!tokenizer_) tokenizer_fault_ << "the model has no tokenizer";
+    } catch (const Error &e) {
+        if (e.code() == Code::out_of_memory || !holds_model(file)) throw;
+        tokenizer_code_ = e.code();
+        tokenizer_fault_ << e.text();
+        runtime_->log().line(LogLevel::warn, "tokenizer: ", e.text());
+    }
 }
 
 const model::Config &OpenedModel::config() const {

@@ -60,6 +60,8 @@ public:
     uint64_t n_params() const noexcept { return n_params_; }
 
 private:
+    void open_tokenizer(const io::WeightsFile &file);
+
     std::shared_ptr<Runtime> runtime_;
     std::optional<model::Config> config_;
     std::optional<model::Weights> weights_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads and packs: tasks of a quarter MiB of file bytes, each a range of panels of one matrix, so that no two tasks
-// share a panel. Every worker has one staging buffer. Progress is told, and cancel asked, between groups of tasks.
+// share a panel. Every worker has one staging buffer. Progress is told, and cancel asked, between groups of tasks; what else
+// opening has to do (the tokenizer) is a task of the first group.
 #include <algorithm>
 #include <cmath>
 
@@ -29,6 +30,8 @@ namespace {
 constexpr uint64_t kTaskBytes = 256u << 10;
 constexpr uint64_t kArenaBytes = 256u << 20;
 constexpr uint64_t kGroupBytes = 32u << 20;  // between two progress calls: some 10 ms
+// What each other thread may pack while one works beside: the largest vocabularies take 100 ms, as long as 300 MiB do.
+constexpr uint64_t kBesideBytes = 256u << 20;
 
 void not_finite(const io::TensorInfo &t) { fail(Code::format, "numeric: tensor ", quoted{t.name}, " holds NaN or infinity"); }
 
@@ -135,7 +138,8 @@ void Weights::pack(const io::WeightsFile &file, const Task &task, std::span<std:
     }
 }
 
-void Weights::load(const io::WeightsFile &file, thread::Executor &executor, const LoadProgress &progress, bool validate) {
+void Weights::load(const io::WeightsFile &file, thread::Executor &executor, const LoadProgress &progress, bool validate,
+                   const LoadBeside &beside) {
     validate_ = validate;
     thread::FpGuard fp;
     auto tell = [&](uint64_t done) {
@@ -173,13 +177,20 @@ void Weights::load(const io::WeightsFile &file, thread::Executor &executor, cons
         staging.emplace_back(*memory_, static_cast<size_t>(std::max<uint64_t>(staging_bytes, 64)), 64, MemTag::scratch);
     FirstError error;
     uint64_t done = 0;
+    if (tasks.empty() && beside.fn) beside.fn(beside.user);
+    const uint64_t meanwhile = beside.fn ? kBesideBytes * static_cast<uint64_t>(executor.width() - 1) : 0;
     for (size_t at = 0; at < tasks.size();) {
+        const bool extra = at == 0 && beside.fn;  // the first task of the first group
+        const uint64_t least = extra ? std::max(meanwhile, kGroupBytes) : kGroupBytes;
         size_t end = at;
         uint64_t group = 0;
-        for (; end < tasks.size() && group < kGroupBytes; ++end) group += tasks[end].bytes;
-        thread::parallel_for(executor, static_cast<int64_t>(end - at), [&](int64_t i, int worker) {
+        for (; end < tasks.size() && group < least; ++end) group += tasks[end].bytes;
+        thread::parallel_for(executor, static_cast<int64_t>(end - at) + extra, [&](int64_t i, int worker) {
             Buffer &b = staging[static_cast<size_t>(worker)];
-            error.catching([&] { pack(file, tasks[at + static_cast<size_t>(i)], {b.data(), b.size()}); });
+            error.catching([&] {
+                if (extra && i == 0) return beside.fn(beside.user);
+                pack(file, tasks[at + static_cast<size_t>(i - extra)], {b.data(), b.size()});
+            });
         });
         error.rethrow();
         at = end;

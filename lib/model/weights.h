@@ -71,6 +71,12 @@ struct LoadProgress {
     int32_t (*fn)(void *user, uint64_t done_bytes, uint64_t total_bytes) = nullptr;
 };
 
+// Work of the one who opens that needs no weights: a task among those that read and pack them.
+struct LoadBeside {
+    void *user = nullptr;
+    void (*fn)(void *user) = nullptr;
+};
+
 class Weights {
 public:
     // Plans: FORMAT "mismatch: …" naming the tensor where one is missing or has another shape, UNSUPPORTED for its type.
@@ -82,8 +88,9 @@ public:
     LayerRange range() const noexcept { return range_; }
 
     // Statuses: what reading throws, CANCELLED, OUT_OF_MEMORY, LIMIT. `file` is the plan's. With `validate`, a weight that is
-    // NaN or infinite is FORMAT "numeric: …".
-    void load(const io::WeightsFile &file, thread::Executor &executor, const LoadProgress &progress = {}, bool validate = false);
+    // NaN or infinite is FORMAT "numeric: …". What `beside` throws is thrown.
+    void load(const io::WeightsFile &file, thread::Executor &executor, const LoadProgress &progress = {}, bool validate = false,
+              const LoadBeside &beside = {});
     bool loaded() const noexcept { return loaded_; }
 
     // The sidecar file instead of load() (docs/io.md): maps the pack at `path` and uses it where it is this file's, made by
