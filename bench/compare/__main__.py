@@ -23,9 +23,9 @@ MODELS = ["gemma3-270m", "qwen2.5-0.5b", "qwen2.5-1.5b"]
 
 
 class Worker:
-    def __init__(self, py, options):
+    def __init__(self, py, options, more={}):
         self.process = subprocess.Popen([py, os.path.join(HERE, "worker.py"), json.dumps(options)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.DEVNULL, text=True)
+                                        stderr=subprocess.DEVNULL, text=True, env=os.environ | more)
         self.hello = self.answer()
 
     def answer(self):
@@ -50,8 +50,8 @@ class Run:
         self.args, self.begin = args, time.time()
         self.cli = os.path.join(args.build, "examples", "cli", "inlay")
         self.results = Results(os.path.join(args.out, "results.json"))
-        self.py = {False: peers.python(), True: None}  # of the wheels; of a native ik, when it takes part
-        self.workers, self.group, self.left, self.left_s = {}, None, 0, 0.0
+        self.py = peers.python()
+        self.workers, self.group, self.native, self.left, self.left_s = {}, None, {}, 0, 0.0
 
     def find(self, name):
         if os.path.exists(name):
@@ -71,7 +71,7 @@ class Run:
         roof = json.loads(subprocess.run([os.path.join(self.args.build, "bench", "bench_roof"), "--json", "--quick", "--seconds", "0.06", "--file", path],
                                          capture_output=True, text=True, check=True).stdout)
         self.results.data["windows"].append({"at": time.strftime("%Y-%m-%d %H:%M:%S"), "load": os.getloadavg()[0], "roof": roof})
-        versions = peers.versions(self.py[False])
+        versions = peers.versions(self.py)
         commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
         self.results.data["machine"] = {"cpu": roof["cpu"], "cpus": roof["cpus"], "system": platform.platform(), "commit": commit,
                                         **{p: versions[p] for p in peers.PACKAGES}}
@@ -87,9 +87,7 @@ class Run:
 
     def start(self, engine, model, threads):
         path = self.results.data["models"][model]["path"]
-        native = engine == "ik-native"
-        self.py[native] = self.py[native] or peers.python(native)
-        w = Worker(self.py[native], {"root": ROOT, "build": self.args.build, "model": path, "threads": threads, **plan.options(engine)})
+        w = Worker(self.py, {"root": ROOT, "build": self.args.build, "model": path, "threads": threads, **plan.options(engine)}, self.native if engine == "ik-native" else {})
         if "label" in w.hello:
             self.results.data["engines"][engine] = w.hello["label"]
         return w
@@ -157,6 +155,12 @@ class Run:
         if a.only:
             known_tests = {t: (engines, kinds) for tests, _, kinds, _ in reversed(plan.stages(False)) for t, engines in tests}
             stages = [([(t, known_tests.get(t, (plan.MAIN, 0))[0])], 2, known_tests.get(t, (0, (1, 2)))[1], None) for t in a.only]
+        if any("ik-native" in (a.engines or engines) for tests, *_ in stages for _, engines in tests):
+            try:
+                self.native = peers.native_ik(self.py)
+            except (OSError, subprocess.CalledProcessError) as e:
+                print(f"no native ik_llama.cpp: {e}", file=sys.stderr)
+        here = lambda engines: [e for e in engines if e != "ik-native" or self.native]
         self.window(known[names[0]]["path"])
         for name in names:  # into the system's cache
             with open(known[name]["path"], "rb") as f:
@@ -167,7 +171,7 @@ class Run:
             for model in (n for n in names if models is None or n in models):
                 for threads in a.threads or sorted({1, all_cpus}):
                     if a.threads or (1 if threads == 1 else 2) in kinds:
-                        self.rounds(model, threads, [(t, a.engines or e) for t, e in tests], a.rounds or rounds)
+                        self.rounds(model, threads, [(t, here(a.engines or e)) for t, e in tests], a.rounds or rounds)
         self.end_workers()
         if self.left:
             print(f"{self.left} turns are left, about {self.left_s:.0f} s: run again", file=sys.stderr)

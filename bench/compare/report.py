@@ -193,9 +193,9 @@ def markdown(results, heading="##"):
     return "\n".join(out).rstrip() + "\n"
 
 
-STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#24292e;max-width:1020px;margin:2rem auto;padding:0 1rem}
+STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#24292e;max-width:1320px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.6rem;margin-bottom:.2rem}h2{margin-top:2.4rem;border-bottom:1px solid #eaecef;padding-bottom:.3rem}h3{margin:1.6rem 0 .4rem}
-table{border-collapse:collapse;font-size:13px;margin:.6rem 0;font-variant-numeric:tabular-nums}td,th{padding:.25rem .7rem;border-bottom:1px solid #eaecef;text-align:right;white-space:nowrap}
+table{border-collapse:collapse;font-size:12px;margin:.6rem 0;font-variant-numeric:tabular-nums}td,th{padding:.25rem .55rem;border-bottom:1px solid #eaecef;text-align:right;white-space:nowrap}
 td:first-child,th:first-child{text-align:left}th{font-weight:600;background:#f6f8fa}.note{color:#57606a;font-size:13px}.legend span{margin-right:1.2rem;font-size:13px}
 .legend i{display:inline-block;width:.8rem;height:.8rem;border-radius:2px;margin-right:.35rem;vertical-align:-1px}.wrap{overflow-x:auto}.short{color:#cf222e}svg{max-width:100%;height:auto}"""
 
