@@ -15,7 +15,7 @@
 
 #include "cpu/tier.h"
 #include "kernels/table.h"
-#include "tensor/matmul.h"
+#include "tensor/matmul_blas.h"
 #include "unit/tensor/weights.h"
 
 using namespace inlay;
@@ -91,6 +91,33 @@ void run(const Options &o, const kernels::KernelTable &table, const char *tier, 
     std::fflush(stdout);
 }
 
+// The same products of f32 by OpenBLAS, from the same panels.
+void run_blas(const Options &o) {
+    try {
+        tensor::need_blas();
+    } catch (const Error &) {
+        return;  // a build without it
+    }
+    Memory mem;
+    test::Random rnd(1);
+    const auto table = kernels::build_table(cpu::detect_tiers());
+    const int64_t n_max = *std::max_element(o.tokens.begin(), o.tokens.end());
+    Buffer scratch(mem, tensor::kMatmulScratch, 64, MemTag::scratch);
+    tensor::PackedMatrix w = tensor::make_packed(mem, DType::f32, o.rows, o.cols);
+    auto file = test::random_weights(DType::f32, o.rows, o.cols, rnd);
+    tensor::pack_rows(w, 0, o.rows, file.data());
+    std::vector<float> x(static_cast<size_t>(n_max * o.cols)), y(static_cast<size_t>(n_max * o.rows));
+    for (float &f : x) f = rnd.uniform(-1, 1);
+    tensor::Activations a(mem, tensor::ActKind::f32, n_max, o.cols);
+    tensor::quantize_rows(table, x.data(), o.cols, 0, n_max, a);
+    std::printf("%-11s %-7s", "openblas", "f32");
+    for (int64_t n : o.tokens) {
+        double s = best([&] { tensor::blas_matmul_panels(w, a, 0, n, 0, w.n_panels(), y.data(), o.rows, scratch.data()); });
+        std::printf(" %4lldx %6.1f", static_cast<long long>(n), 2e-9 * static_cast<double>(o.rows * o.cols * n) / s);
+    }
+    std::printf("\n");
+}
+
 }  // namespace
 
 int main(int argc, char **argv) {
@@ -122,4 +149,5 @@ int main(int argc, char **argv) {
         for (DType t : test::kPackable)
             if (std::string_view(dtype_name(t)).find(o.type) != std::string_view::npos) run(o, table, cpu::tier_name(tier), t, roof);
     }
+    if ((o.tier.empty() || o.tier == "openblas") && std::string_view("f32").find(o.type) != std::string_view::npos) run_blas(o);
 }

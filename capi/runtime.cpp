@@ -46,11 +46,12 @@ extern "C" inlay_status inlay_runtime_create(const inlay_runtime_params *params,
         need_pointer(out_rt, "out_rt");
         inlay_runtime_params p{};
         copy_in(params, &p, "params");
-        if (p.reserved0) fail(Code::invalid_argument, "params: reserved0 is ", p.reserved0);
+        if (p.flags & ~INLAY_RUNTIME_BLAS) fail(Code::invalid_argument, "params: flags ", p.flags, " has unknown bits");
         engine::RuntimeOptions o;
         if (p.n_threads > INT32_MAX) fail(Code::invalid_argument, "n_threads ", p.n_threads, " is too many");
         o.n_threads = static_cast<int>(p.n_threads);
         o.memory_bytes = p.memory_bytes;
+        o.blas = p.flags & INLAY_RUNTIME_BLAS;
         o.tier = tier_text(p.cpu_tier);
         o.executor = static_cast<engine::ExecutorKind>(p.executor_kind);
         o.memory = memory_hooks(p.allocator);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inlay/tensor/tensor.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/checked.h"
@@ -8,7 +9,7 @@
 #include "kv/store.h"
 #include "tensor/activations.h"
 #include "tensor/attention.h"
-#include "tensor/matmul.h"
+#include "tensor/matmul_blas.h"
 #include "tensor/packed.h"
 #include "tensor/rope.h"
 
@@ -127,8 +128,11 @@ extern "C" inlay_status inlay_tensor_matmul_submit(const inlay_tensor_matrix *ma
         std::lock_guard lock(rt.executor_mutex());
         thread::parallel_for(rt.executor(), (m.n_panels() + panels_a_task - 1) / panels_a_task, [&](int64_t i, int worker) {
             const int64_t p0 = i * panels_a_task, p1 = std::min(m.n_panels(), p0 + panels_a_task);
-            tensor::matmul_panels(rt.kernels(), m, a, 0, tokens, p0, p1, y, ly,
-                                  scratch.data() + static_cast<size_t>(worker) * tensor::kMatmulScratch);
+            std::byte *own = scratch.data() + static_cast<size_t>(worker) * tensor::kMatmulScratch;
+            if (rt.blas() && tensor::blas_takes(m.dtype(), tokens) && std::max(lx, ly) <= INT32_MAX)
+                tensor::blas_matmul_panels(m, a, 0, tokens, p0, p1, y, ly, own);
+            else
+                tensor::matmul_panels(rt.kernels(), m, a, 0, tokens, p0, p1, y, ly, own);
         });
         return INLAY_OK;
     });

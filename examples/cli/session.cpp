@@ -29,6 +29,7 @@ void Common::declare(Args &a, bool needs_model) {
     a.integer("--threads", &threads, 0, 1024, "threads; 0 = physical cores");
     a.alias("-t", "--threads");
     a.text("--cpu", &cpu, "kernel tier: auto, scalar, avx2, avxvnni, avx512, avx512vnni, neon, dotprod, i8mm");
+    a.flag("--blas", &blas, "f32 weights by OpenBLAS, in a build that has it: other bits");
     a.integer("--memory", &memory, 0, INT64_MAX, "hard cap in bytes; 0 = none");
     a.flag("--quiet", &quiet, "no progress, no notes");
     a.alias("-q", "--quiet");
@@ -63,6 +64,7 @@ Handle<inlay_runtime> open_runtime(const Common &c) {
     inlay_runtime_params_init(&p, sizeof p);
     p.n_threads = static_cast<uint32_t>(c.threads);
     p.memory_bytes = static_cast<uint64_t>(c.memory);
+    p.flags = c.blas ? INLAY_RUNTIME_BLAS : 0;
     p.log = log_line;
     p.log_level = c.quiet ? INLAY_LOG_ERROR : log_level(c.log);
     check([&](inlay_error *e) { return inlay_tier_parse(c.cpu.data(), c.cpu.size(), &p.cpu_tier, e); });

@@ -68,7 +68,7 @@ using Handle = std::unique_ptr<T, Free>;
 struct Common {
     std::string model, cpu = "auto", kv_type = "f16", log = "warn", pack;
     int64_t threads = 0, memory = 0, ctx = 0;
-    bool quiet = false, json = false;
+    bool quiet = false, json = false, blas = false;
 
     void declare(Args &a, bool needs_model);
 };

@@ -12,8 +12,13 @@ using namespace inlay::tensor_core;
 
 int main() {
     try {
+        inlay_runtime_params params;
+        inlay_runtime_params_init(&params, sizeof params);
+#ifdef EIGEN_USE_BLAS  // built with -DEIGEN_USE_BLAS -lopenblas: then both sides multiply by OpenBLAS
+        params.flags = INLAY_RUNTIME_BLAS;
+#endif
         inlay_runtime *rt = nullptr;
-        check([&](inlay_error *e) { return inlay_runtime_create(nullptr, &rt, e); });
+        check([&](inlay_error *e) { return inlay_runtime_create(&params, &rt, e); });
         std::unique_ptr<inlay_runtime, void (*)(inlay_runtime *)> owner(rt, inlay_runtime_free);
 
         // 5 tokens of 96 values; 96 is no multiple of 64 or 256: any size goes.

@@ -81,6 +81,13 @@ typedef struct inlay_executor {
 /** A line of the log. May be called from any thread, at once; must not call into the library. */
 typedef void (*inlay_log_fn)(void *user, int32_t level, const char *text, size_t n_text);
 
+/**
+ * Products of f32 weights with 32 tokens or more go through OpenBLAS: other bits, which differ between CPUs and batches. Only a build
+ * with the meson option `openblas` has it, elsewhere a runtime that asks is refused. Makes OpenBLAS run on its caller's
+ * thread, a setting of the whole process; its memory is not counted.
+ */
+#define INLAY_RUNTIME_BLAS 1u
+
 /** How a runtime is made. */
 typedef struct inlay_runtime_params {
     uint32_t struct_size;             /**< set by inlay_runtime_params_init() */
@@ -94,7 +101,7 @@ typedef struct inlay_runtime_params {
     inlay_log_fn log;                 /**< NULL = no log */
     void *log_user;                   /**< first argument of `log` */
     int32_t log_level;                /**< INLAY_LOG_*: the most talkative level to be given; 0 = INLAY_LOG_WARN */
-    uint32_t reserved0;
+    uint32_t flags;                   /**< INLAY_RUNTIME_* */
 } inlay_runtime_params;
 
 /** What a runtime is. */
@@ -128,7 +135,7 @@ INLAY_API void inlay_runtime_params_init(inlay_runtime_params *params, size_t st
  * @param params  How, or NULL for the defaults.
  * @param out_rt  Receives the runtime.
  * @param err     Detail on failure, or NULL.
- * @return INLAY_OK; INLAY_E_UNSUPPORTED for a tier this CPU lacks or an executor that this build lacks;
+ * @return INLAY_OK; INLAY_E_UNSUPPORTED for a tier this CPU lacks, or an executor or OpenBLAS that this build lacks;
  *         INLAY_E_OUT_OF_MEMORY when a thread can't be started.
  * @owns    params, and the tables it points to: copies. out_rt: gives, free with inlay_runtime_free().
  * @threads any.

@@ -2,6 +2,7 @@
 #include "engine/runtime.h"
 
 #include "cpu/topology.h"
+#include "tensor/matmul_blas.h"
 #include "thread/pool.h"
 #include "thread/tbb_executor.h"
 
@@ -64,6 +65,9 @@ Runtime::Runtime(const RuntimeOptions &o)
       kernels_(kernels::build_table(cpu::select_tiers(o.tier, cpu::detect_tiers()))),
       tier_(cpu::select_tiers(o.tier, cpu::detect_tiers()).best()),
       kind_(o.executor == ExecutorKind::automatic ? ExecutorKind::pool : o.executor),
-      executor_(make_executor(memory_, o.executor, o)) {}
+      blas_(o.blas),
+      executor_(make_executor(memory_, o.executor, o)) {
+    if (blas_) tensor::need_blas();
+}
 
 }  // namespace inlay::engine

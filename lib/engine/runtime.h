@@ -24,6 +24,7 @@ struct RuntimeOptions {
     uint64_t memory_bytes = 0;   // cap; 0 = none
     std::string_view tier;       // "" or "auto" = the best one
     ExecutorKind executor = ExecutorKind::automatic;
+    bool blas = false;           // f32 products of many tokens by OpenBLAS; UNSUPPORTED where it is not built in
     MemoryHooks memory;
     thread::HostHooks host;
     io::FileHooks io;
@@ -43,6 +44,7 @@ public:
     const kernels::KernelTable &kernels() const noexcept { return kernels_; }
     cpu::Tier tier() const noexcept { return tier_; }
     ExecutorKind executor_kind() const noexcept { return kind_; }
+    bool blas() const noexcept { return blas_; }
     int n_threads() const noexcept { return executor_->width(); }
 
     // The executor runs one phase at a time; who wants to compute holds the lock for its slice of work.
@@ -57,6 +59,7 @@ private:
     kernels::KernelTable kernels_;
     cpu::Tier tier_;
     ExecutorKind kind_;
+    bool blas_;
     Owned<thread::Executor> executor_;
     std::mutex executor_mutex_;
 };

@@ -97,6 +97,7 @@ Forward::State::State(Memory &m, const Machine &machine, const Config &c, const 
     : memory(m),
       k(*machine.kernels),
       executor(*machine.executor),
+      blas(machine.blas),
       config(c),
       weights(w),
       store(outer),

@@ -41,6 +41,7 @@ struct ForwardLimits {
 struct Machine {
     const kernels::KernelTable *kernels = nullptr;
     thread::Executor *executor = nullptr;
+    bool blas = false;  // f32 products of many tokens by OpenBLAS: other bits
 };
 
 class Forward {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/forward_state.h"
+#include "tensor/matmul_blas.h"
 
 namespace inlay::model {
 
@@ -51,8 +52,11 @@ void Forward::State::product(const Linear &l, const Tiles &tiles, int64_t slice,
     const int32_t column = l.parts[p].column;
     tensor::Activations &a = tensor::act_kind(m.dtype()) == tensor::ActKind::q8 ? q8 : f32;
     float *out = y + first * ldy + column;
-    tensor::matmul_panels(k, m, a, token0 + first, n, panel0, panel1, out, ldy, scratch(worker), add ? add + first * ldy + column : nullptr,
-                          ldy);
+    const float *plus = add ? add + first * ldy + column : nullptr;
+    if (blas && tensor::blas_takes(m.dtype(), n))
+        tensor::blas_matmul_panels(m, a, token0 + first, n, panel0, panel1, out, ldy, scratch(worker), plus, ldy);
+    else
+        tensor::matmul_panels(k, m, a, token0 + first, n, panel0, panel1, out, ldy, scratch(worker), plus, ldy);
 }
 
 Forward::State::Span Forward::State::span_of(const Linear &l, const Tiles &tiles, int64_t slice, int64_t n_tokens) const noexcept {

@@ -58,6 +58,7 @@ struct Forward::State {
     Memory &memory;
     const kernels::KernelTable &k;
     thread::Executor &executor;
+    const bool blas;
     const Config &config;
     const Weights &weights;
     kv::Store *store;            // the caller's, or own_store

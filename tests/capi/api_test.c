@@ -178,6 +178,14 @@ static void test_arguments(const char *path) {
     CHECK(inlay_runtime_create(&p, &old, &err) == INLAY_OK);
     inlay_runtime_free(old);
     inlay_runtime_params_init(&p, sizeof p);
+    p.flags = 2;
+    CHECK(inlay_runtime_create(&p, &old, &err) == INLAY_E_INVALID_ARGUMENT);
+    p.flags = INLAY_RUNTIME_BLAS; /* there, or refused by name */
+    old = NULL;
+    if (inlay_runtime_create(&p, &old, &err) != INLAY_OK) CHECK(err.code == INLAY_E_UNSUPPORTED && strstr(err.message, "openblas"));
+    inlay_runtime_free(old);
+    old = NULL;
+    inlay_runtime_params_init(&p, sizeof p);
     p.cpu_tier = 77;
     CHECK(inlay_runtime_create(&p, &old, &err) == INLAY_E_INVALID_ARGUMENT);
     p.cpu_tier = 0;
