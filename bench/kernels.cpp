@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "cpu/tier.h"
 #include "kernels/table.h"
 #include "tensor/matmul_blas.h"
