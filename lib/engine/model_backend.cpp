@@ -41,7 +41,8 @@ public:
         limits.segments = max_segments;
         limits.head_rows = head_rows;
         forward_ = make_owned<model::Forward>(
-            memory(), memory(), model::Machine{&model_->runtime().kernels(), &model_->runtime().executor(), model_->runtime().blas()}, c, w, store_.get(), limits);
+            memory(), memory(), model::Machine{&model_->runtime().kernels(), &model_->runtime().executor(), model_->runtime().blas()}, c, w, store_.get(),
+            limits);
     }
 
     const BackendFacts &facts() const noexcept override { return facts_; }

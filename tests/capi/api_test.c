@@ -185,7 +185,6 @@ static void test_arguments(const char *path) {
     inlay_status st = inlay_runtime_create(&p, &old, &err);
     CHECK(st == INLAY_OK || (st == INLAY_E_UNSUPPORTED && strstr(err.message, "openblas")));
     inlay_runtime_free(old);
-    old = NULL;
     inlay_runtime_params_init(&p, sizeof p);
     p.cpu_tier = 77;
     CHECK(inlay_runtime_create(&p, &old, &err) == INLAY_E_INVALID_ARGUMENT);
