@@ -211,11 +211,19 @@ void tile_of(int64_t tokens, const uint8_t *w0, const uint8_t *w1, int64_t n, co
     tile<R, T>(w0, w1, n, a, sums, first, target);
 }
 
+// Packed bytes that are unpacked next: they come into L2 while tiles compute, some lines each. Unpacking alone would wait for memory.
+struct Ahead {
+    const uint8_t *panel[2];
+    int64_t bytes;  // of each panel
+};
+
 // Tiles of T tokens, the last two of them of equal size: 4 + 4 are faster than 6 + 2.
 template <class R, int T>
-void tiles(const uint8_t *w0, const uint8_t *w1, int64_t n, const ActView &a, int64_t n_tokens, float *sums, bool first,
-           const Target *target) {
-    for (int64_t t = 0, step; t < n_tokens; t += step) {
+void tiles(const uint8_t *w0, const uint8_t *w1, int64_t n, const ActView &a, int64_t n_tokens, float *sums, bool first, const Target *target,
+           const Ahead &ahead) {
+    const int64_t lines = (ahead.bytes * T / n_tokens + 63) / 64;
+    for (int64_t t = 0, at = 0, step; t < n_tokens; t += step) {
+        for (int64_t i = 0; i < lines && at < ahead.bytes; ++i, at += 64) prefetch_l2(ahead.panel[0] + at), prefetch_l2(ahead.panel[1] + at);
         const int64_t left = n_tokens - t;
         step = left <= T ? left : left < 2 * T ? (left + 1) / 2 : T;
         const Target to = target ? advance(*target, t) : Target{};
@@ -243,8 +251,10 @@ void many_panels(const MatmulArgs *m, int64_t p) {
             const uint8_t *p0 = m->panels + p * m->panel_bytes, *p1 = p0 + m->panel_bytes;
             unpack<Type>(p0, m->cols, u0, u1, w0);
             unpack<Type>(p1, m->cols, u0, u1, w1);
-            tiles<R, T>(w0, w1, (u1 - u0) * n_blocks, advance(m->act, t0, u0 * n_blocks), n_tokens, sums, u0 == 0,
-                        u1 == units ? &target : nullptr);
+            // The next stretch of these panels, or the next two from their start.
+            const uint8_t *next = u1 < units ? p0 + panel_header(L, m->cols) + u1 * L.unit_bytes : p0 + 2 * m->panel_bytes;
+            tiles<R, T>(w0, w1, (u1 - u0) * n_blocks, advance(m->act, t0, u0 * n_blocks), n_tokens, sums, u0 == 0, u1 == units ? &target : nullptr,
+                        {{next, next + m->panel_bytes}, stretch * L.unit_bytes});
         }
     }
 }

@@ -76,6 +76,7 @@ INLAY_INLINE F loadf_n(const float *p, int n) { return _mm512_maskz_loadu_ps(sta
 INLAY_INLINE void storef_n(float *p, F v, int n) { _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1u), v); }
 INLAY_INLINE void prefetch_store(const void *p) { __builtin_prefetch(p, 1); }
 INLAY_INLINE void prefetch(const void *p) { _mm_prefetch(static_cast<const char *>(p), _MM_HINT_T0); }
+INLAY_INLINE void prefetch_l2(const void *p) { _mm_prefetch(static_cast<const char *>(p), _MM_HINT_T1); }
 
 // 16 bytes to 16 words, in the order 0 2 1 3 of each four.
 INLAY_INLINE void widen16(const int8_t *q, int16_t *out) {
