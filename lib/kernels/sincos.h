@@ -13,10 +13,10 @@ namespace {
 
 // pi / 2 in three parts of 33, 33 and 53 bits: n * part is exact for n < 2^20 in the first two, and fma covers more.
 constexpr double kPio2A = 0x1.921fb544p+0, kPio2B = 0x1.0b4611a6p-34, kPio2C = 0x1.3198a2e037073p-69;
-constexpr double kRound = 0x1.8p52;  // added, it leaves an integer, which stands in the low bits of the sum
+constexpr double kWhole = 0x1.8p52;  // added, it leaves an integer, which stands in the low bits of the sum
 
 INLAY_INLINE void sincos(double x, double *sin, double *cos) {
-    const double t = x * 0.63661977236758134 + kRound, n = t - kRound;
+    const double t = x * 0.63661977236758134 + kWhole, n = t - kWhole;
     double r = __builtin_fma(-n, kPio2A, x);
     r = __builtin_fma(-n, kPio2B, r);
     r = __builtin_fma(-n, kPio2C, r);

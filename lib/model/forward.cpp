@@ -56,7 +56,11 @@ Widths widths(const Config &c, const ForwardLimits &l) {
     return w;
 }
 
-constexpr int64_t padded(int64_t values) { return (values + 15) / 16 * 16; }
+// Whole lines, and no whole KiB: rows that products write side by side would fall into few sets of the caches.
+constexpr int64_t padded(int64_t values) {
+    const int64_t n = (values + 15) / 16 * 16;
+    return n % 256 ? n : n + 16;
+}
 
 // Blocks an encoder needs for its own keys and values: each text starts a new one.
 int32_t own_block_count(const ForwardLimits &l) { return l.rows / kv::kBlockTokens + l.segments; }

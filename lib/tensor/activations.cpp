@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A dozen arrays one after the other in one buffer, each row padded so that kernels never look at a length: q to 64
-// values, scales and sums to two blocks, f32 rows to 16.
+// values (or some more), scales and sums to two blocks, f32 rows to 16.
 #include "tensor/activations.h"
 
 #include <cstring>
@@ -27,6 +27,8 @@ Layout layout_of(ActKind kind, int64_t n_tokens, int64_t cols) {
         return l;
     }
     Checked ldq = Checked(cols).rounded_up(64), ldb = ldq / Checked(32);
+    // No whole KiB: the rows of a tile would share few sets of the L1 cache with the weights.
+    if (ldq.value() % 1024 == 0) ldq += Checked(64);
     l.ldq = ldq.to<int64_t>("row length");
     l.ldb = ldb.to<int64_t>("blocks a row");
     l.ldg = (l.ldb + kernels::kGroupBlocks - 1) / kernels::kGroupBlocks;
