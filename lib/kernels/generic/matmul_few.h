@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One to eight tokens straight from the packed panel: decode is bound by memory, so each byte of weights is read once
+// One or two tokens, or a last panel without a partner: decode is bound by memory, so each byte of weights is read once
 // and taken apart in registers. Needs lanes*.h with dot() (u8 x s8 into int32), codes.h.
 #pragma once
 
@@ -15,6 +15,23 @@ template <int offset>
 INLAY_INLINE I start(const int32_t *minus128) {
     if constexpr (offset == 0) return zero();
     else return sra32<7 - log2_of(offset)>(bcast(minus128));
+}
+
+// What the tiles read, from token t and block b, a group's first.
+INLAY_INLINE ActView advance(const ActView &a, int64_t t, int64_t b) {
+    const int64_t at = t * a.ldb + b;
+    ActView v = a;
+    v.q += t * a.ldq + b * kBlock;
+    v.d += t * a.ldg + b / kGroupBlocks;
+    v.sp += at;
+    v.s16 += 2 * at;
+    v.b16 += at;
+    v.n128 += at;
+    v.h128 += 2 * at;
+    v.magic += at;
+    v.m128 += at;
+    v.mh128 += 2 * at;
+    return v;
 }
 
 // The f32 scale of half h of block j.
@@ -56,6 +73,8 @@ void few_panel(const MatmulArgs *m, int64_t p, int64_t t0) {
     constexpr int n_blocks = L.unit_k / kBlock;
     const uint8_t *panel = m->panels + p * m->panel_bytes, *unit = panel + panel_header(L, m->cols);
     const int64_t units = panel_units(L, m->cols);
+    // All of the header now: its lines asked for one by one, behind the codes, stop the hardware's prefetcher (mxfp4: 12 GB/s against 31).
+    for (int64_t i = 0; i < panel_header(L, m->cols); i += 64) prefetch(panel + i);
     const ActView &a = m->act;
     alignas(64) float acc[T][16];  // once a group: not worth registers
     for (int t = 0; t < T; ++t) storef(acc[t], zerof());
@@ -69,23 +88,17 @@ void few_panel(const MatmulArgs *m, int64_t p, int64_t t0) {
             Type::scales(panel, unit, u, s);
             for (int j = 0; j < n_blocks; ++j) {
                 const uint8_t *b = unit + codes_at(L) + j * L.block_bytes;
-                // All lines of the block at once and, for few tokens, none further ahead: the hardware's prefetcher runs far ahead by itself
-                // when it sees the loads; prefetching 0.5 to 8 KiB ahead hid them from it (15-24 against 27-32 GB/s on a loaded Zen 4). Eight
-                // tokens' arithmetic leaves it waiting: 2 KiB ahead, memory is read meanwhile (Qwen 0.5B at batch 8: 180 -> 220 tokens/s).
-                for (int i = 0; i < L.block_bytes; i += 64) prefetch(b + i + (T == 8 ? 2048 : 0));
+                // All lines of the block at once and none further ahead: the hardware's prefetcher runs far ahead by itself when it
+                // sees the loads; prefetching 0.5 to 8 KiB ahead hid them from it (15-24 against 27-32 GB/s on a loaded Zen 4).
+                for (int i = 0; i < L.block_bytes; i += 64) prefetch(b + i);
                 typename Type::Codes codes;
                 codes.load(b);
                 const I c[8] = {codes.template at<0>(), codes.template at<1>(), codes.template at<2>(), codes.template at<3>(),
                                 codes.template at<4>(), codes.template at<5>(), codes.template at<6>(), codes.template at<7>()};
                 const F scale0 = scale_of<Type, 0>(s, j), scale1 = scale_of<Type, 1>(s, j);
                 auto add = [&](int t) { part[t] = block_sum<Type>(part[t], c, scale0, scale1, s, j, a, t0 + t, u * n_blocks + j); };
-                if constexpr (T <= 4 || n_blocks == kGroupBlocks) {
-#pragma GCC unroll 8
-                    for (int t = 0; t < T; ++t) add(t);
-                } else {  // unrolled, gcc mixes the tokens of the small units' types until nothing fits the registers
-#pragma GCC unroll 1
-                    for (int t = 0; t < T; ++t) add(t);
-                }
+#pragma GCC unroll 4
+                for (int t = 0; t < T; ++t) add(t);
             }
         }
         for (int t = 0; t < T; ++t) {
@@ -104,14 +117,13 @@ void few_panel(const MatmulArgs *m, int64_t p, int64_t t0) {
     }
 }
 
-// Tokens [t0, t1) of panel p, eight at a time: their sums and a block's codes are 24 vectors.
+// All tokens of panel p.
 template <class Type>
-void few_tokens(const MatmulArgs *m, int64_t p, int64_t t0, int64_t t1) {
-    for (; t1 - t0 >= 8; t0 += 8) few_panel<Type, 8>(m, p, t0);
-    if (t1 - t0 >= 4) few_panel<Type, 4>(m, p, t0), t0 += 4;
-    if (t1 - t0 == 3) few_panel<Type, 3>(m, p, t0), t0 += 3;
-    if (t1 - t0 == 2) few_panel<Type, 2>(m, p, t0), t0 += 2;
-    if (t1 - t0 == 1) few_panel<Type, 1>(m, p, t0);
+void few_tokens(const MatmulArgs *m, int64_t p) {
+    int64_t t = 0;
+    for (; m->n_tokens - t >= 4; t += 4) few_panel<Type, 4>(m, p, t);
+    if (m->n_tokens - t >= 2) few_panel<Type, 2>(m, p, t), t += 2;
+    if (m->n_tokens - t == 1) few_panel<Type, 1>(m, p, t);
 }
 
 }  // namespace

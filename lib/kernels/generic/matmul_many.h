@@ -188,21 +188,6 @@ INLAY_INLINE Target advance(Target o, int64_t t) {
     return o;
 }
 
-// What the tiles read, from token t and block b, a group's first.
-INLAY_INLINE ActView advance(const ActView &a, int64_t t, int64_t b) {
-    const int64_t at = t * a.ldb + b;
-    ActView v = a;
-    v.q += t * a.ldq + b * kBlock;
-    v.d += t * a.ldg + b / kGroupBlocks;
-    v.sp += at;
-    v.s16 += 2 * at;
-    v.b16 += at;
-    v.magic += at;
-    v.m128 += at;
-    v.mh128 += 2 * at;
-    return v;
-}
-
 template <class R, int T>
 void tile_of(int64_t tokens, const uint8_t *w0, const uint8_t *w1, int64_t n, const ActView &a, float *sums, bool first, const Target *target) {
     if constexpr (T > 1) {
