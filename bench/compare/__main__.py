@@ -51,7 +51,7 @@ class Run:
         self.cli = os.path.join(args.build, "examples", "cli", "inlay")
         self.results = Results(os.path.join(args.out, "results.json"))
         self.py = peers.python()
-        self.workers, self.group, self.native, self.left, self.left_s = {}, None, {}, 0, 0.0
+        self.workers, self.group, self.native, self.left = {}, None, {}, {}
 
     def find(self, name):
         if os.path.exists(name):
@@ -174,7 +174,7 @@ class Run:
                         self.rounds(model, threads, [(t, here(a.engines or e)) for t, e in tests], a.rounds or rounds)
         self.end_workers()
         if self.left:
-            print(f"{self.left} turns are left, about {self.left_s:.0f} s: run again", file=sys.stderr)
+            print(f"{len(self.left)} turns are left, about {sum(self.left.values()):.0f} s: run again", file=sys.stderr)
 
     def rounds(self, model, threads, tests, rounds):
         for round_ in range(rounds):
@@ -186,8 +186,7 @@ class Run:
                     if self.fits(model, test, threads, engine):
                         self.turn(model, test, threads, engine)
                     else:
-                        self.left += 1
-                        self.left_s += self.seconds(model, test, threads, engine)
+                        self.left[model, test, threads, engine, round_] = self.seconds(model, test, threads, engine)
 
 
 def main():
