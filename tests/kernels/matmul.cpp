@@ -120,7 +120,8 @@ void check(Report &r, kernels::MatmulFn *ref, kernels::MatmulFn *fn) {
     const int64_t widths_1[] = {1, 2, 3, 15, 16, 31, 32, 33, 64, 100, 257}, widths_32[] = {32, 64, 96, 640, 896, 1568}, widths_256[] = {256, 512, 768, 1536};
     const int64_t *widths = block == 1 ? widths_1 : block == 32 ? widths_32 : widths_256;
     const int n_widths = block == 1 ? 11 : block == 32 ? 6 : 4;
-    const int64_t shapes[][2] = {{1, 1}, {15, 2}, {16, 3}, {17, 5}, {33, 8}, {47, 12}, {32, 13}, {64, 16}, {35, 23}, {50, 31}, {16, 67}, {47, 85}};  // rows, tokens
+    const int64_t shapes[][2] = {{1, 1},   {15, 2},  {16, 3},  {17, 5},  {33, 8},  {47, 12},  // rows, tokens
+                                 {32, 13}, {64, 16}, {35, 23}, {50, 31}, {16, 67}, {47, 85}};
     uint64_t seed = r.seed;
     for (int i = 0; i < n_widths; ++i)
         for (auto [rows, tokens] : shapes) {
