@@ -23,6 +23,9 @@ Workspace::Workspace(Memory &m, int32_t n_vocab, const kernels::KernelTable *k)
       list_(Alloc<Candidate>(m, MemTag::scratch)),
       sorting_(Alloc<Candidate>(m, MemTag::scratch)),
       weights_(Alloc<float>(m, MemTag::scratch)),
+      tops_(Alloc<float>(m, MemTag::scratch)),
+      sums_(Alloc<float>(m, MemTag::scratch)),
+      mass_(Alloc<Mass>(m, MemTag::scratch)),
       histogram_(static_cast<size_t>(2 * kDepths), 0.0, Alloc<double>(m, MemTag::scratch)),
       blocks_(Alloc<double>(m, MemTag::scratch)),
       counts_(Alloc<uint32_t>(m, MemTag::scratch)),
@@ -35,6 +38,9 @@ Workspace::Workspace(Memory &m, int32_t n_vocab, const kernels::KernelTable *k)
     sorting_.resize(n);
     weights_.resize(n);
     blocks_.resize((n + kBlock - 1) / kBlock);
+    tops_.resize(blocks_.size());
+    sums_.resize(blocks_.size());
+    mass_.resize(blocks_.size());
     counts_.resize(n);
     touched_.reserve(4096);
 }
@@ -45,16 +51,25 @@ int32_t Chain::pick(const PhiloxBlock &random, double *probability) {
     float m = best();
     size_t n = static_cast<size_t>(count()), blocks = (n + kBlock - 1) / kBlock, b = 0, last = 0;
     double total = 0, at = 0;
+    if (!listed_ && !pending_) shift_ = m, scale_ = 1;
+    if (!listed_ && p_.mirostat == 0 && sums_scale_ == scale_)
+        if (int32_t sure = pick_surely(u); sure >= 0) return sure;
     if (listed_) {
         const float *e = weights();
+        // Four whole blocks side by side: an addition waits for the one before it.
+        for (; (b + 4) * kBlock <= n; b += 4) {
+            double s[4] = {};
+            for (size_t i = b * kBlock; i < (b + 1) * kBlock; ++i)
+                for (size_t k = 0; k < 4; ++k) s[k] += static_cast<double>(e[i + k * kBlock]);
+            std::copy_n(s, 4, w_.blocks_.data() + b);
+        }
         for (; b < blocks; ++b) {
             double s = 0;
             for (size_t i = b * kBlock; i < std::min(n, (b + 1) * kBlock); ++i) s += static_cast<double>(e[i]);
             w_.blocks_[b] = s;
-            total += s;
         }
+        for (b = 0; b < blocks; ++b) total += w_.blocks_[b];
     } else {
-        if (!pending_) shift_ = m, scale_ = 1;
         total = exp_sum(w_.kernels_, row_, shift_, scale_, w_.blocks_.data());
     }
     double target = u * total;
@@ -105,28 +120,30 @@ void Chain::mirostat_truncate(const State &s) {
 Pick Chain::run(const State &s, uint64_t position) {
     Pick out;
     out.next = s;
-    Extremes raw = extremes(w_.kernels_, row_);
-    if (raw.broken) {
-        out.outcome = Outcome::numeric;
-        return out;
-    }
-    best_ = raw.max;
-    best_known_ = true;
-    restrict_row();
-    if (!(best() > -kInf)) {
-        out.outcome = Outcome::dead_end;
-        return out;
+    if (restricts()) {  // a mask may hide what is broken
+        if (extremes(w_.kernels_, row_).broken) {
+            out.outcome = Outcome::numeric;
+            return out;
+        }
+        restrict_row();
     }
     PhiloxBlock random = philox(p_.seed, 0, position);
-    const Stage *order = p_.order.empty() ? default_order() : p_.order.data();
-    size_t n = p_.order.empty() ? kStages : p_.order.size();
-    if (p_.greedy()) {
-        for (size_t i = 0; i < n; ++i)
-            if (order[i] == Stage::penalties || order[i] == Stage::dry) stage(order[i], random);
-        out.token = first_equal(row_, best());
+    std::span<const Stage> order(p_.order.empty() ? default_order() : p_.order.data(), p_.order.empty() ? kStages : p_.order.size());
+    const bool greedy = p_.greedy();
+    // What changes single logits and stands in front needs to know nothing of the row: one look at it comes after.
+    auto single = [](Stage s) { return s == Stage::penalties || s == Stage::dry; };
+    for (; !order.empty() && (single(order.front()) || greedy); order = order.subspan(1))
+        if (single(order.front())) stage(order.front(), random);
+    Extremes e = look(greedy ? 0 : first_scale(order));
+    if (e.broken || !(e.max > -kInf)) {
+        out.outcome = e.broken ? Outcome::numeric : Outcome::dead_end;
         return out;
     }
-    for (size_t i = 0; i < n; ++i) stage(order[i], random);
+    if (greedy) {
+        out.token = first_equal(row_, best(), tops());
+        return out;
+    }
+    for (Stage s : order) stage(s, random);
     if (p_.mirostat != 0) mirostat_truncate(s);
     double probability = 1;
     out.token = pick(random, &probability);

@@ -63,6 +63,8 @@ private:
     Vector<Candidate> list_;    // [n_vocab]: what is left once a stage has truncated
     Vector<Candidate> sorting_;  // [n_vocab]
     Vector<float> weights_;     // [n_vocab]: exp of the list's logits
+    Vector<float> tops_, sums_;  // of each kBlock of the row, by the kernel block_tops
+    Vector<Mass> mass_;         // bounds of each block's softmax sum
     Vector<double> histogram_;  // [2 * kDepths]
     Vector<double> blocks_;     // softmax sums, one a kBlock
     Vector<uint32_t> counts_;   // [n_vocab], all zero between calls

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The chain while it runs. It holds either the whole row (dense) or, once a stage has truncated, a list that stands
-// in order of id until a stage needs it sorted best first; each stage knows both forms. Only chain.cpp, penalties.cpp and filters.cpp include this.
+// in order of id until a stage needs it sorted best first; each stage knows both forms. Only the files of the chain include this.
 #pragma once
 
 #include "base/rng.h"
@@ -33,6 +33,7 @@ private:
     void keep_all();  // as a list
     void xtc(const PhiloxBlock &random);
     void temperature();
+    const float *tops() const noexcept { return looked_ ? w_.tops_.data() : nullptr; }
     std::span<const float> settled();  // the row with its temperature carried out
     void sort_list();
     std::span<Candidate> list() noexcept { return {w_.list_.data(), n_list_}; }
@@ -47,12 +48,20 @@ private:
     void mirostat_truncate(const State &s);
     int32_t pick(const PhiloxBlock &random, double *probability);
 
+    // bounds.cpp
+    Extremes look(float scale);  // over the whole row; with bounds of the sums at a temperature, where it is not 0
+    float first_scale(std::span<const Stage> order) const noexcept;
+    bool bound_mass(Mass &total);
+    int32_t pick_surely(double u);
+
     const Params &p_;
     const History &h_;
     const Restriction &r_;
     Workspace &w_;
     std::span<const float> row_;
     bool owned_ = false, listed_ = false, sorted_ = false, best_known_ = false;
+    bool looked_ = false;    // tops_ speak of the row as it is
+    float sums_scale_ = 0;   // and sums_ of it at this temperature; 0: of nothing
     size_t n_list_ = 0;
     float best_ = 0;  // of the list too, unless it is sorted
     // A temperature over the whole row is put off: mostly the draw is next, which takes it along.

@@ -14,8 +14,10 @@ constexpr float kInf = std::numeric_limits<float>::infinity();
 
 }  // namespace
 
-int32_t first_equal(std::span<const float> x, float value) noexcept {
+int32_t first_equal(std::span<const float> x, float value, const float *tops) noexcept {
     size_t i = 0;
+    if (tops)
+        while (i < x.size() && tops[i / kBlock] != value) i += kBlock;
     for (; i + 64 <= x.size(); i += 64) {
         int32_t any = 0;
         for (size_t l = 0; l < 64; ++l) any |= x[i + l] == value;
@@ -49,13 +51,15 @@ void weights(const kernels::KernelTable &k, std::span<const Candidate> list, flo
     k.map_exp(out, out, static_cast<int64_t>(list.size()));
 }
 
-size_t gather(const kernels::KernelTable &k, std::span<const float> x, float bound, Candidate *out) noexcept {
+size_t gather(const kernels::KernelTable &k, std::span<const float> x, float bound, Candidate *out, const float *tops) noexcept {
     if (!(bound > -kInf)) bound = std::numeric_limits<float>::lowest();
     constexpr size_t words = 64;
+    const size_t stride = tops ? kBlock : words * 64;
     size_t n = 0;
-    for (size_t at = 0; at < x.size(); at += words * 64) {
+    for (size_t at = 0; at < x.size(); at += stride) {
+        if (tops && tops[at / kBlock] < bound) continue;
         uint64_t bits[words];
-        size_t m = std::min(words * 64, x.size() - at);
+        size_t m = std::min(stride, x.size() - at);
         k.at_least(x.data() + at, static_cast<int64_t>(m), bound, bits);
         for (size_t w = 0; w * 64 < m; ++w)
             for (uint64_t b = bits[w]; b != 0; b &= b - 1) {
@@ -66,8 +70,17 @@ size_t gather(const kernels::KernelTable &k, std::span<const float> x, float bou
     return n;
 }
 
-size_t select_best(const kernels::KernelTable &table, std::span<const float> x, int64_t k, Candidate *out) noexcept {
+size_t select_best(const kernels::KernelTable &table, std::span<const float> x, int64_t k, Candidate *out, const float *tops) noexcept {
     int64_t n = static_cast<int64_t>(x.size()), have = 0;
+    if (int64_t blocks = (n + kBlock - 1) / kBlock; tops && k > 0 && 2 * k <= blocks) {
+        // k blocks have a top that is no less than this, so the k best are no less either.
+        for (int64_t b = 0; b < blocks; ++b) out[b] = {tops[b], static_cast<int32_t>(b)};
+        std::nth_element(out, out + k - 1, out + blocks, better);
+        have = static_cast<int64_t>(gather(table, x, out[k - 1].logit, out, tops));
+        const int64_t kept = std::min(k, have);
+        std::partial_sort(out, out + kept, out + have, better);
+        return static_cast<size_t>(kept);
+    }
     // A heap of k beats a full gather while k is a small part of the row.
     if (k > n / 16) {
         have = static_cast<int64_t>(gather(table, x, -kInf, out));
@@ -210,34 +223,46 @@ int32_t likely_depth(const kernels::KernelTable &k, std::span<const float> x, fl
 
 }  // namespace
 
-// Only what can lie in the nucleus is summed by depth, as above. The total is then known but for the order of its
-// additions; where that could matter, the whole row decides.
+// Only what can lie in the nucleus is summed by depth, as above: deeper, where the guess was too low. The mass is taken
+// as its bounds say; where these can't tell, by its sum, which is off by the order of its additions alone; where that
+// could matter, the whole row decides.
 size_t nucleus(const kernels::KernelTable &k, std::span<const float> x, float max, double top_p, const NucleusScratch &w,
-               Candidate *out) noexcept {
+               Candidate *out, const Mass *mass, const float *tops) noexcept {
     constexpr double error = 1e-9;  // 262,144 additions of doubles are off by 3e-11 at most
-    double total = exp_sum(k, x, max, 1, w.blocks);
-    Target t{top_p * total * (1 - error), top_p * total * (1 + error)};
-    int32_t slices = likely_depth(k, x, max, (1 - top_p) * total, w.histogram);
-    if (slices >= kDepths) return nucleus_plain(k, x, max, top_p, w, out);
-    size_t n = gather(k, x, max - static_cast<float>(slices + 2) / kSlices, out);
-    std::fill_n(w.histogram, slices, 0.0);
-    std::fill_n(w.histogram + kDepths, slices, 0.0);
-    for (size_t at = 0; at < n; at += kBlock) {
-        float e[kBlock];
-        int32_t place[kBlock];
-        size_t m = std::min<size_t>(kBlock, n - at);
-        const Candidate *list = out + at;
-        for (size_t i = 0; i < m; ++i) e[i] = list[i].logit - max;
-        k.map_exp(e, e, static_cast<int64_t>(m));
-        for (size_t i = 0; i < m; ++i) place[i] = depth(max, list[i].logit);
-        for (size_t i = 0; i < m; ++i)
-            if (place[i] < slices) w.histogram[place[i] + kDepths * (list[i].id & 1)] += static_cast<double>(e[i]);
+    auto summed = [&] {
+        double total = exp_sum(k, x, max, 1, w.blocks);
+        return Mass{total, total};
+    };
+    Mass m = mass ? *mass : summed();
+    for (int32_t slices = likely_depth(k, x, max, (1 - top_p) * m.low, w.histogram); slices < kDepths; slices *= 2) {
+        size_t n = gather(k, x, max - static_cast<float>(slices + 2) / kSlices, out, tops);
+        std::fill_n(w.histogram, slices, 0.0);
+        std::fill_n(w.histogram + kDepths, slices, 0.0);
+        for (size_t at = 0; at < n; at += kBlock) {
+            float e[kBlock];
+            int32_t place[kBlock];
+            size_t some = std::min<size_t>(kBlock, n - at);
+            const Candidate *list = out + at;
+            for (size_t i = 0; i < some; ++i) e[i] = list[i].logit - max;
+            k.map_exp(e, e, static_cast<int64_t>(some));
+            for (size_t i = 0; i < some; ++i) place[i] = depth(max, list[i].logit);
+            for (size_t i = 0; i < some; ++i)
+                if (place[i] < slices) w.histogram[place[i] + kDepths * (list[i].id & 1)] += static_cast<double>(e[i]);
+        }
+        if (mass && n > 8192) m = summed(), mass = nullptr;  // so flat a row needs it, and looking twice at so many costs more
+        for (;;) {
+            Target t{top_p * m.low * (1 - error), top_p * m.high * (1 + error)};
+            double have;
+            int32_t s = end_slice(w.histogram, slices, t, have);
+            Candidate end{max, static_cast<int32_t>(x.size())};
+            if (s == slices) break;
+            if (s >= 0 && end_in_slice(k, out, n, max, s, have, t, w.list, end)) return keep_to(out, n, end);
+            if (!mass) return nucleus_plain(k, x, max, top_p, w, out);
+            m = summed();
+            mass = nullptr;
+        }
     }
-    double have;
-    int32_t s = end_slice(w.histogram, slices, t, have);
-    Candidate end{max, static_cast<int32_t>(x.size())};
-    if (s < 0 || s == slices || !end_in_slice(k, out, n, max, s, have, t, w.list, end)) return nucleus_plain(k, x, max, top_p, w, out);
-    return keep_to(out, n, end);
+    return nucleus_plain(k, x, max, top_p, w, out);
 }
 
 }  // namespace inlay::sample

@@ -15,10 +15,12 @@ using kernels::Extremes;
 inline Extremes extremes(const kernels::KernelTable &k, std::span<const float> x) noexcept {
     return k.extremes(x.data(), static_cast<int64_t>(x.size()));
 }
-// The lowest index that holds `value`; -1 when none does.
-int32_t first_equal(std::span<const float> x, float value) noexcept;
-
 constexpr int64_t kBlock = 256;
+// `tops`, where a pass takes it, holds the greatest of each kBlock of the row, or is null: blocks that can't matter are left out.
+
+// The lowest index that holds `value`; -1 when none does.
+int32_t first_equal(std::span<const float> x, float value, const float *tops = nullptr) noexcept;
+
 struct Candidate {
     float logit;
     int32_t id;
@@ -27,9 +29,9 @@ struct Candidate {
 inline bool better(const Candidate &a, const Candidate &b) noexcept { return a.logit > b.logit || (a.logit == b.logit && a.id < b.id); }
 
 // All with x >= bound (and above -inf), in order of id, to `out` (room for the whole row). Returns how many.
-size_t gather(const kernels::KernelTable &k, std::span<const float> x, float bound, Candidate *out) noexcept;
+size_t gather(const kernels::KernelTable &k, std::span<const float> x, float bound, Candidate *out, const float *tops = nullptr) noexcept;
 // The n best to `out` (room for the whole row), best first. Returns how many.
-size_t select_best(const kernels::KernelTable &k, std::span<const float> x, int64_t n, Candidate *out) noexcept;
+size_t select_best(const kernels::KernelTable &k, std::span<const float> x, int64_t n, Candidate *out, const float *tops = nullptr) noexcept;
 
 // Sum of exp((x[i] - shift) / scale); `blocks` gets the sum of each kBlock of them (their sum in order is the result).
 double exp_sum(const kernels::KernelTable &k, std::span<const float> x, float shift, float scale, double *blocks) noexcept;
@@ -44,8 +46,12 @@ struct NucleusScratch {
     double *blocks;     // one a kBlock of the row
     Candidate *list;    // [row]
 };
+// `mass`, where given, holds between two bounds what exp_sum() would say.
+struct Mass {
+    double low, high;
+};
 size_t nucleus(const kernels::KernelTable &k, std::span<const float> x, float max, double top_p, const NucleusScratch &scratch,
-               Candidate *out) noexcept;
+               Candidate *out, const Mass *mass = nullptr, const float *tops = nullptr) noexcept;
 // The same, always by all of the row: what the other must equal.
 size_t nucleus_plain(const kernels::KernelTable &k, std::span<const float> x, float max, double top_p, const NucleusScratch &scratch,
                      Candidate *out) noexcept;

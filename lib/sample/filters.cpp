@@ -68,7 +68,8 @@ void Chain::keep_from(float bound) {
         }
         n_list_ = n;
     } else {
-        n_list_ = gather(w_.kernels_, settled(), bound, w_.list_.data());
+        auto row = settled();
+        n_list_ = gather(w_.kernels_, row, bound, w_.list_.data(), tops());
         listed_ = true;
     }
 }
@@ -99,7 +100,8 @@ void Chain::top_k(int64_t k) {
         sorted_ = true;
         n_list_ = static_cast<size_t>(k);
     } else {
-        n_list_ = select_best(w_.kernels_, settled(), k, w_.list_.data());
+        auto row = settled();
+        n_list_ = select_best(w_.kernels_, row, k, w_.list_.data(), tops());
         listed_ = sorted_ = true;
     }
 }
@@ -107,7 +109,10 @@ void Chain::top_k(int64_t k) {
 void Chain::top_p() {
     if (!listed_) {
         NucleusScratch scratch{w_.histogram_.data(), w_.blocks_.data(), w_.sorting_.data()};
-        n_list_ = nucleus(w_.kernels_, settled(), best(), static_cast<double>(p_.top_p), scratch, w_.list_.data());
+        auto row = settled();
+        Mass mass;
+        bool bounded = sums_scale_ == 1 && bound_mass(mass);
+        n_list_ = nucleus(w_.kernels_, row, best(), static_cast<double>(p_.top_p), scratch, w_.list_.data(), bounded ? &mass : nullptr, tops());
         listed_ = true;
         return;
     }
@@ -196,6 +201,8 @@ std::span<const float> Chain::settled() {
         for (size_t i = 0; i < row_.size(); ++i) row[i] = (row_[i] - shift_) / scale_;
         row_ = std::span<const float>(row, row_.size());
         owned_ = true;
+        for (float &top : w_.tops_) top = (top - shift_) / scale_;
+        sums_scale_ = sums_scale_ == scale_ ? 1 : 0;
     }
     return row_;
 }

@@ -24,7 +24,8 @@ float *Chain::own_row() {
         row_ = std::span<const float>(w_.row_.data(), row_.size());
         owned_ = true;
     }
-    best_known_ = false;
+    best_known_ = looked_ = false;
+    sums_scale_ = 0;
     return w_.row_.data();
 }
 

@@ -91,6 +91,7 @@ void check(Report &, inlay::kernels::RopeTableFn *ref, inlay::kernels::RopeTable
 void check(Report &, inlay::kernels::SoftmaxFn *ref, inlay::kernels::SoftmaxFn *fn);
 void check(Report &, inlay::kernels::ExpSumFn *ref, inlay::kernels::ExpSumFn *fn);
 void check(Report &, inlay::kernels::ExtremesFn *ref, inlay::kernels::ExtremesFn *fn);
+void check(Report &, inlay::kernels::BlockTopsFn *ref, inlay::kernels::BlockTopsFn *fn);
 void check(Report &, inlay::kernels::ExpBlocksFn *ref, inlay::kernels::ExpBlocksFn *fn);
 void check(Report &, inlay::kernels::AtLeastFn *ref, inlay::kernels::AtLeastFn *fn);
 void check(Report &, inlay::kernels::ArgmaxFn *ref, inlay::kernels::ArgmaxFn *fn);

@@ -158,6 +158,25 @@ void check(Report &r, ExtremesFn *ref, ExtremesFn *fn) {
     r.expect(fn(nullptr, 0).max == -INFINITY && !fn(nullptr, 0).broken, "of nothing");
 }
 
+void check(Report &r, BlockTopsFn *ref, BlockTopsFn *fn) {
+    Random rnd(r.seed);
+    each_case([&](int64_t n, Kind kind, size_t offset, const std::string &name) {
+        for (float scale : {0.0f, 1.0f, 1.5f}) {
+            Guarded x(static_cast<size_t>(n), offset);
+            fill(rnd, x, kind);
+            float got[8] = {-1, -1, -1, -1, -1, -1, -1, -1}, want[8] = {-1, -1, -1, -1, -1, -1, -1, -1};
+            const Extremes w = ref(x.data(), n, scale, want, want + 4), g = fn(x.data(), n, scale, got, got + 4);
+            r.expect(w.max == g.max && w.broken == g.broken, "%s: max or broken", name.c_str());
+            r.same(got, want, 8, name);
+            float max = -INFINITY;
+            bool broken = false;
+            for (int64_t i = 0; i < n; ++i) max = x.data()[i] > max ? x.data()[i] : max, broken |= !(x.data()[i] < INFINITY);
+            r.expect(w.max == max && w.broken == broken, "%s: ref's max or broken", name.c_str());
+            r.expect((want[4] == -1) == (scale == 0), "%s: sums", name.c_str());
+        }
+    });
+}
+
 void check(Report &r, ExpBlocksFn *ref, ExpBlocksFn *fn) {
     Random rnd(r.seed);
     each_case([&](int64_t n, Kind kind, size_t offset, const std::string &name) {

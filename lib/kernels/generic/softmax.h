@@ -62,6 +62,43 @@ kernels::Extremes extremes(const float *x, int64_t n) noexcept {
     return {tree_max(m[0]), tree_max(bad[0]) > 0};
 }
 
+// 2^x for x <= 0, 1e-4 off at most: interpolated over [-1/2, 1/2] at Chebyshev's places.
+INLAY_INLINE V rough_exp2(V x) {
+    const V magic = set1(kernels::kRound + 127.0f);
+    x = max(x, set1(-126.0f));  // of NaN too: -Inf - -Inf in a block without numbers
+    const V t = add(x, magic), f = sub(x, sub(t, magic));
+    V p = fma(f, set1(0x1.c96d5ep-5f), set1(0x1.f0ecf8p-3f));
+    p = fma(p, f, set1(0x1.62e2d2p-1f));
+    p = fma(p, f, set1(0x1.fff61cp-1f));
+    return mul(p, low_bits_to_exponent(t));
+}
+
+kernels::Extremes block_tops(const float *x, int64_t n, float log2_scale, float *greatest, float *sums) noexcept {
+    const V inf = set1(__builtin_inff()), scale = set1(log2_scale);
+    V best = neg(inf), bad = zero();
+    for (; n > 0; n -= 256, x += 256) {
+        const int64_t count = n < 256 ? n : 256;
+        V m = neg(inf);
+        each_group(count, [&](int64_t i, int c) __attribute__((always_inline)) {
+            const V v = select(lanes_in(0, c), load_n(x + i, c), neg(inf));
+            m = max(v, m);
+            bad = select(lt(v, inf), bad, set1(1.0f));  // NaN is less than nothing
+        });
+        best = max(m, best);
+        *greatest = tree_max(m);
+        if (log2_scale > 0) {
+            const V top = set1(*greatest);
+            V sum = zero();
+            each_group(count, [&](int64_t i, int c) __attribute__((always_inline)) {
+                sum = add(sum, select(lanes_in(0, c), rough_exp2(mul(sub(load_n(x + i, c), top), scale)), zero()));
+            });
+            *sums++ = tree_sum(sum);
+        }
+        ++greatest;
+    }
+    return {tree_max(best), tree_max(bad) > 0};
+}
+
 void at_least(const float *x, int64_t n, float bound, uint64_t *out) noexcept {
     const V b = set1(bound);
     for (int64_t i = 0; i < n; i += 64, ++out) {
@@ -114,6 +151,7 @@ void init_softmax(kernels::KernelTable &t) noexcept {
     t.softmax = softmax;
     t.exp_sum = exp_sum;
     t.extremes = extremes;
+    t.block_tops = block_tops;
     t.exp_blocks = exp_blocks;
     t.at_least = at_least;
     t.argmax = argmax;

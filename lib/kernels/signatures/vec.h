@@ -76,6 +76,9 @@ struct Extremes {
     bool broken;
 };
 using ExtremesFn = Extremes(const float *x, int64_t n) noexcept;
+// The same, and of each 256 values the greatest (-Inf where none is more), and where log2_scale > 0 the sum of
+// 2^((x - greatest) * log2_scale) within 2e-4 of it; powers below 2^-126 count as that.
+using BlockTopsFn = Extremes(const float *x, int64_t n, float log2_scale, float *greatest, float *sums) noexcept;
 // blocks[b] = the double sum of exp((x - shift) / scale) over values [256 b, 256 b + 256): 8 partial sums, element i in
 // sum i mod 8, ascending; then ((0 + 4) + (1 + 5)) + ((2 + 6) + (3 + 7)).
 using ExpBlocksFn = void(const float *x, int64_t n, float shift, float scale, double *blocks) noexcept;

@@ -2,6 +2,7 @@
 // The row-wise kernels against double precision: the errors stated in docs/numerics.md hold.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -132,4 +133,30 @@ TEST_CASE("log-softmax over a large vocabulary is good to 1e-6") {
     for (float f : x) sum += std::exp(static_cast<double>(f));
     const kernels::ExpSum e = table().exp_sum(x.data(), static_cast<int64_t>(x.size()));
     CHECK(std::fabs(static_cast<double>(e.max) + std::log(e.sum) - std::log(sum)) < 1e-7);
+}
+
+TEST_CASE("a block's top and its sum of powers are as near as promised") {
+    double worst = 0;
+    int32_t wrong = 0;
+    for (float scale : {0.1f, 1.0f, 1.442695f, 30.0f})
+        for (size_t n : {1, 17, 256, 700}) {
+            std::vector<float> x(n), top(3), sum(3);
+            for (size_t i = 0; i < n; ++i) x[i] = static_cast<float>((i * 2654435761u + n) % 20011) * 1e-3f - 10.0f;
+            if (n == 700) std::fill(x.begin() + 256, x.begin() + 512, -INFINITY);
+            const kernels::Extremes e = table().block_tops(x.data(), static_cast<int64_t>(n), scale, top.data(), sum.data());
+            wrong += e.broken || e.max != *std::max_element(x.begin(), x.end());
+            for (size_t b = 0; b * 256 < n; ++b) {
+                const auto first = x.begin() + static_cast<long>(b * 256), end = x.begin() + static_cast<long>(std::min(n, b * 256 + 256));
+                const float m = *std::max_element(first, end);
+                wrong += top[b] != m;
+                if (m == -INFINITY) continue;
+                double want = 0;
+                for (auto i = first; i != end; ++i) want += std::exp2((static_cast<double>(*i) - static_cast<double>(m)) * static_cast<double>(scale));
+                worst = std::max(worst, std::fabs(static_cast<double>(sum[b]) / want - 1));
+            }
+            x[n / 2] = NAN;
+            wrong += !table().block_tops(x.data(), static_cast<int64_t>(n), 0, top.data(), nullptr).broken;
+        }
+    CHECK(wrong == 0);
+    CHECK(worst < 2e-4);
 }
