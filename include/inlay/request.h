@@ -285,7 +285,8 @@ INLAY_API void inlay_request_free(inlay_request *req);
 INLAY_API inlay_status inlay_request_get_info(const inlay_request *req, inlay_request_info *out_info, inlay_error *err);
 
 /**
- * Host sampler: the logits that wait for a token, raw.
+ * Host sampler: the logits that wait for a token, raw; -Inf where the request's constraint forbids it. A forbidden token ends the
+ * choice with INLAY_FINISH_ERROR.
  *
  * @param req  A request whose last event was INLAY_EVENT_NEEDS_TOKEN.
  * @param out  Receives n_vocab floats.

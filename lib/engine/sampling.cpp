@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 #include "engine/engine_impl.h"
@@ -149,9 +150,12 @@ void EngineImpl::sample_for(Choice &c, std::span<const float> logits, const Draw
     const RequestParams &p = c.group.params;
     if (p.host_sampler) {
         if (sample::extremes(workspaces_[0].kernels(), logits).broken) return finish(c, Finish::numeric, "numeric: logits are not numbers");
+        const uint32_t *mask = c.constraint ? c.constraint->mask() : nullptr;
         sched_.hold(c.seq);
         std::lock_guard lock(core_->mutex);
         std::copy(logits.begin(), logits.end(), c.host_logits.begin());
+        for (size_t i = 0; mask && i < c.host_logits.size(); ++i)
+            if (!(mask[i / 32] >> i % 32 & 1)) c.host_logits[i] = -std::numeric_limits<float>::infinity();
         c.push(EventKind::needs_token, -1, 0, "", {});
         c.waits_for_host = true;
         return;

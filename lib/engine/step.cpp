@@ -176,6 +176,9 @@ void EngineImpl::absorb() {
             } else if (token >= 0) {
                 sched_.unhold(c.seq);
                 try {
+                    const uint32_t *mask = c.constraint ? c.constraint->mask() : nullptr;
+                    if (mask && !(mask[token / 32] >> (token % 32) & 1))
+                        fail(Code::invalid_argument, "the host's token ", token, " is not one that the constraint allows");
                     deliver(c, token, 0, {});
                 } catch (const Error &e) {
                     finish(c, Finish::error, e.text());
