@@ -87,13 +87,14 @@ OpenedModel::OpenedModel(std::shared_ptr<Runtime> runtime, Owned<io::WeightsFile
     }
     weights_.emplace(m, *file, arch, *config_, range);
     n_params_ = weights_->n_params();
-    // The tokenizer is one thread's work for 50 to 100 ms, so it is made while the others read weights; a pack needs no reading.
+    // The tokenizer is one thread's work for 50 to 100 ms, so it is made while the others read weights. Not where a pack needs no
+    // reading, nor in a host's job system, whose jobs may be meant to be short and their stacks small.
     struct Beside {
         OpenedModel &model;
         const io::WeightsFile &file;
     } both{*this, *file};
     model::LoadBeside beside;
-    if (o.pack.empty()) {
+    if (o.pack.empty() && runtime_->executor_kind() != ExecutorKind::host) {
         beside = {&both, [](void *user) {
                       thread::FpGuard fp;  // a host's thread may have its own rounding
                       const Beside &b = *static_cast<Beside *>(user);
