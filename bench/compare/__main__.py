@@ -19,7 +19,6 @@ from results import Results, mixed_figures, model_facts
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-MODELS = ["gemma3-270m", "qwen2.5-0.5b", "qwen2.5-1.5b"]
 
 
 class Worker:
@@ -51,11 +50,14 @@ class Run:
         self.cli = os.path.join(args.build, "examples", "cli", "inlay")
         self.results = Results(os.path.join(args.out, "results.json"))
         self.py = peers.python()
-        self.workers, self.group, self.native, self.left = {}, None, {}, {}
+        self.workers, self.group, self.builds, self.left = {}, None, {}, {}
 
     def find(self, name):
         if os.path.exists(name):
             return os.path.abspath(name)
+        if name in plan.PURE:
+            source = self.find(plan.PURE[name])
+            return source and peers.pure(self.py, source, name)
         known = json.loads(subprocess.run([self.cli, "models", "--json"], capture_output=True, text=True, check=True).stdout)["models"]
         path = next((m["path"] for m in known if m["name"] == name), "")
         if not path:  # where the tests look as well
@@ -87,7 +89,7 @@ class Run:
 
     def start(self, engine, model, threads):
         path = self.results.data["models"][model]["path"]
-        w = Worker(self.py, {"root": ROOT, "build": self.args.build, "model": path, "threads": threads, **plan.options(engine)}, self.native if engine == "ik-native" else {})
+        w = Worker(self.py, {"root": ROOT, "build": self.args.build, "model": path, "threads": threads, **plan.options(engine)}, self.builds.get(engine, {}))
         if "label" in w.hello:
             self.results.data["engines"][engine] = w.hello["label"]
         return w
@@ -141,10 +143,10 @@ class Run:
     def measure(self):
         a, known = self.args, self.results.data["models"]
         names = []
-        for name in a.model or MODELS:
+        for name in a.model or [*plan.SMALL, *plan.LARGE, *(plan.PURE if not (a.quick or a.only) else [])]:
             path = self.find(name)
             if not path:
-                print(f"{name} is not here: `inlay pull {name}` fetches it", file=sys.stderr)
+                print(f"{name} is not here: `inlay pull {plan.PURE.get(name, name)}` fetches it", file=sys.stderr)
                 continue
             name = os.path.splitext(os.path.basename(path))[0]
             known[name] = self.facts(path)
@@ -154,13 +156,16 @@ class Run:
         stages = plan.stages(a.quick)
         if a.only:
             known_tests = {t: (engines, kinds) for tests, _, kinds, _ in reversed(plan.stages(False)) for t, engines in tests}
-            stages = [([(t, known_tests.get(t, (plan.MAIN, 0))[0])], 2, known_tests.get(t, (0, (1, 2)))[1], None) for t in a.only]
-        if any("ik-native" in (a.engines or engines) for tests, *_ in stages for _, engines in tests):
-            try:
-                self.native = peers.native_ik(self.py)
-            except (OSError, subprocess.CalledProcessError) as e:
-                print(f"no native ik_llama.cpp: {e}", file=sys.stderr)
-        here = lambda engines: [e for e in engines if e != "ik-native" or self.native]
+            stages = [([(t, known_tests.get(t, (plan.MAIN, 0))[0])], 2, known_tests.get(t, (0, (1, 2)))[1], a.model and names) for t in a.only]
+        asked = {e for tests, *_ in stages for _, engines in tests for e in a.engines or engines}
+        for engine in peers.BUILDS if peers.wider_than_avx2() else []:
+            if engine in asked:
+                try:
+                    self.builds[engine] = peers.compiled(self.py, engine)
+                except (OSError, subprocess.CalledProcessError) as e:
+                    print(f"without {plan.ENGINES[engine]}: {e}", file=sys.stderr)
+        absent = {e for e in peers.BUILDS if e not in self.builds} | ({"inlay-avx2"} if not peers.wider_than_avx2() else set())
+        here = lambda engines: [e for e in engines if e not in absent]
         self.window(known[names[0]]["path"])
         for name in names:  # into the system's cache
             with open(known[name]["path"], "rb") as f:
@@ -168,7 +173,7 @@ class Run:
                     pass
         all_cpus = self.results.data["machine"]["cpus"]
         for tests, rounds, kinds, models in stages:
-            for model in (n for n in names if models is None or n in models):
+            for model in (n for n in names if (n not in plan.PURE if models is None else n in models)):
                 for threads in a.threads or sorted({1, all_cpus}):
                     if a.threads or (1 if threads == 1 else 2) in kinds:
                         self.rounds(model, threads, [(t, here(a.engines or e)) for t, e in tests], a.rounds or rounds)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The peers' virtual environment, in the user's cache and never in the project. The first time llama.cpp is compiled there for
-this CPU, which takes minutes; pip's own output shows how far it is. ik_llama.cpp is the wheel; beside it its two libraries are
-compiled for this CPU, when a native ik takes part."""
+this CPU, which takes minutes; pip's own output shows how far it is. ik_llama.cpp is the wheel. BUILDS are the same versions'
+libraries compiled otherwise, each in a folder beside the environment, for the same Python to load."""
 import glob
 import os
 import shutil
@@ -10,8 +10,14 @@ import sys
 import tarfile
 import tempfile
 
-IK = "ik-llama-cpp-python"
-PACKAGES = ["llama-cpp-python", IK, "numpy"]
+LLAMA, IK = "llama-cpp-python", "ik-llama-cpp-python"
+PACKAGES = [LLAMA, IK, "numpy"]
+# Engine: its package and what cmake is told. Flash attention for all pairs of KV types takes most of ik's time, and nobody here
+# uses it. What an AVX2-only machine's own llama.cpp would be: a CPU of 2013 to 2020 has all of these and nothing wider.
+BUILDS = {
+    "ik-native": (IK, ["-DGGML_NATIVE=ON", "-DGGML_IQK_FA_ALL_QUANTS=OFF"]),
+    "llama-avx2": (LLAMA, ["-DGGML_NATIVE=OFF", *(f"-DGGML_{f}=ON" for f in ("SSE42", "AVX", "AVX2", "FMA", "F16C", "BMI2"))]),
+}
 
 
 def cache_folder():
@@ -32,28 +38,44 @@ def python():
     return py
 
 
-def native_ik(py):
-    """What a worker's environment needs for the wheel's Python to load libraries that were compiled for this CPU. pip can't
-    compile the source package, which lacks a file of one of its programs; its libraries are whole."""
-    version = versions(py)[IK]
-    folder = os.path.join(cache_folder(), "ik-native-" + version)
-    library = os.path.join(folder, "libllama.so")
-    if not os.path.exists(library):
-        print("== ik_llama.cpp is compiled for this CPU: a quarter of an hour", file=sys.stderr)
+def compiled(py, engine):
+    """What a worker's environment needs for the package's Python to load the libraries of this build, made where they lack. The
+    libraries alone: pip would compile programs too, and ik's source package lacks a file of one of them."""
+    package, flags = BUILDS[engine]
+    version = versions(py)[package]
+    folder = os.path.join(cache_folder(), f"{engine}-{version}")
+    if not os.path.exists(folder):
+        print(f"== {engine}: compiling {package} {version}, once: 5 to 30 minutes, some files minutes each", file=sys.stderr)
         run = lambda *command: subprocess.run(command, check=True, stdout=sys.stderr)
         with tempfile.TemporaryDirectory() as work:
-            run(py, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps", "--no-binary", IK, "-d", work, f"{IK}=={version}")
+            run(py, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps", "--no-binary", package, "-d", work, f"{package}=={version}")
             with tarfile.open(glob.glob(os.path.join(work, "*.tar.gz"))[0]) as t:
                 t.extractall(work, filter="data")
             source, build = glob.glob(os.path.join(work, "*", "CMakeLists.txt"))[0], os.path.join(work, "build")
-            # Flash attention for all pairs of KV types takes most of the time, and nobody here uses it.
-            run("cmake", "-S", os.path.dirname(source), "-B", build, "-DCMAKE_BUILD_TYPE=Release", "-DGGML_NATIVE=ON", "-DGGML_IQK_FA_ALL_QUANTS=OFF",
-                "-DCMAKE_CXX_FLAGS=-w")
+            run("cmake", "-S", os.path.dirname(source), "-B", build, "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_C_FLAGS=-w", "-DCMAKE_CXX_FLAGS=-w", *flags)
             run("cmake", "--build", build, "--parallel", str(os.cpu_count()), "--target", "llama", "ggml")
-            os.makedirs(folder, exist_ok=True)
-            for found in sorted(glob.glob(os.path.join(build, "**", "lib*.so"), recursive=True)):  # libggml before libllama
-                shutil.copy(found, folder)
-    return {"IK_LLAMA_CPP_LIB_PATH": library, "LD_LIBRARY_PATH": folder}
+            part = folder + ".part"  # a folder with its own name is whole
+            shutil.rmtree(part, ignore_errors=True)
+            os.makedirs(part)
+            for found in glob.glob(os.path.join(build, "**", "lib*.so*"), recursive=True):
+                shutil.copy(found, part, follow_symlinks=False)
+            os.rename(part, folder)
+    return {"LLAMA_CPP_LIB_PATH": folder, "IK_LLAMA_CPP_LIB_PATH": os.path.join(folder, "libllama.so"), "LD_LIBRARY_PATH": folder}
+
+
+def wider_than_avx2():
+    """Else this CPU's own builds, the wheel and whoever is held to AVX2 are all the same."""
+    with open("/proc/cpuinfo") as f:
+        return not {"avx512bw", "avx_vnni"}.isdisjoint(f.read().split())
+
+
+def pure(py, source, name):
+    """The file `name` in the cache, made of `source` where it lacks."""
+    out = os.path.join(cache_folder(), name + ".gguf")
+    if not os.path.exists(out):
+        print(f"== making {out}, once: some minutes", file=sys.stderr)
+        subprocess.run([py, os.path.join(os.path.dirname(os.path.abspath(__file__)), "pure.py"), source, out], check=True, stdout=sys.stderr)
+    return out
 
 
 def versions(py):

@@ -12,6 +12,7 @@ ENGINES = {
     "ik-rtr": "ik_llama.cpp -rtr",
     "ik-native": "native ik -rtr",
     "inlay-avx2": "inlay, AVX2",
+    "llama-avx2": "llama.cpp, AVX2",
     "inlay-q8": "inlay, KV q8_0",
     "llama-nofa": "llama.cpp, no flash attention",
     "llama-q8": "llama.cpp, KV q8_0",
@@ -19,14 +20,16 @@ ENGINES = {
 }
 MAIN = ["inlay", "llama", "ik", "ik-rtr"]
 WIDE = MAIN + ["ik-native"]
-TIERS = WIDE + ["inlay-avx2"]
+TIERS = WIDE + ["inlay-avx2", "llama-avx2"]
 DEEP = MAIN + ["llama-q8", "llama-nofa", "inlay-q8", "ik-q8"]
 FEW = ["inlay", "llama", "ik-rtr"]
 SMALL, LARGE = ["gemma3-270m", "qwen2.5-0.5b"], ["qwen2.5-1.5b"]
+PURE = {"qwen2.5-1.5b-q6_k": "qwen2.5-1.5b"}  # made of the other, all of one type; in stages that name it
 NOTES = [
-    "llama.cpp is `llama-cpp-python` from PyPI, compiled on this machine for this CPU.",
+    "llama.cpp is `llama-cpp-python` from PyPI, compiled on this machine for this CPU; \"llama.cpp, AVX2\" is the same compiled without AVX-512.",
     "ik_llama.cpp is the wheel `ik-llama-cpp-python` from PyPI: **AVX2 only**; `-rtr` is its run-time repack with huge pages. \"native ik\" is"
     " the same version, compiled on this machine for this CPU. \"inlay, AVX2\" is inlay held to the wheel's instructions.",
+    "A model whose name ends in q6_k is llama.cpp's own conversion of the other to a single type.",
     "Several sequences in one cache end in an assertion of ik's flash attention, so batches run without it there.",
     "All engines: the same file, the same ids, KV cache f16 unless said otherwise, prompts in pieces of at most 512 tokens, one process each,"
     " alive at the same time and taking turns; the others sleep meanwhile. inlay also picks the greedy token of each step, the others' steps end"
@@ -82,15 +85,17 @@ def work(test):
 
 def stages(quick):
     """What is most wanted comes first, so that a run that is cut has measured it: (tests with their engines, rounds so far,
-    thread counts: 1 = one thread, 2 = all; models or None). A later stage's rounds count those of an earlier one."""
-    core = [("pp512", TIERS), ("tg64", TIERS), ("tg16@b8", WIDE), ("tg16@b16", WIDE)]
+    thread counts: 1 = one thread, 2 = all; models or None: all but the PURE). A later stage's rounds count those of an earlier one."""
+    core = [("pp512", TIERS), ("tg64", TIERS), ("tg16@b8", TIERS), ("tg16@b16", TIERS)]
     both = [(t, MAIN) for t, _ in core]
     if quick:
         return [([(t, MAIN) for t in ("pp512", "tg64", "tg16@b8")], 2, (1, 2), None), ([("load", MAIN)], 1, (2,), None)]
+    pure = [("pp512", MAIN), ("tg64", MAIN)]
     more = [("pp128", MAIN), ("tg32@b4", MAIN), ("tg8@b32", MAIN)]
     return [
         (core, 1, (1,), None),
         (both, 1, (2,), None),
+        (pure, 1, (1,), PURE),
         ([("load", MAIN)], 2, (2,), None),
         ([("deep4096", FEW + ["llama-q8"])], 1, (2,), SMALL),
         ([("mixed-heavy", FEW)], 1, (2,), ["qwen2.5-0.5b"]),
@@ -101,6 +106,7 @@ def stages(quick):
         (both, 2, (2,), None),
         (core, 3, (1,), SMALL),
         (core, 2, (1,), LARGE),
+        (pure, 2, (1,), PURE),
         ([("mixed-light", FEW)], 1, (2,), ["qwen2.5-0.5b"]),
         ([("deep4096", DEEP)], 1, (2,), SMALL),
         (more, 1, (1, 2), LARGE),

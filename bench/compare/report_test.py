@@ -7,6 +7,7 @@ import tempfile
 import xml.etree.ElementTree as tree
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import peers
 import plan
 import report
 from results import Results, kv_read, mixed_figures, model_facts, percentile
@@ -34,8 +35,8 @@ with tempfile.TemporaryDirectory() as folder:
     r.data["windows"].append({"at": "then", "roof": {"peaks": [{"kind": "int8", "threads": 1, "gops": 2e-5}]}})
     r.data["windows"].reverse()
     r.data["samples"][0]["window"] = 0
-    for test, values in {"pp512": (20, 10, 30, 25, 15), "tg64": (9, 5, 10), "tg16@b8": (90, 50, 40)}.items():
-        for engine, v in zip(("inlay", "llama", "ik", "ik-native", "inlay-avx2"), values):
+    for test, values in {"pp512": (20, 10, 30, 25, 15, 5), "tg64": (9, 5, 10), "tg16@b8": (90, 50, 40)}.items():
+        for engine, v in zip(("inlay", "llama", "ik", "ik-native", "inlay-avx2", "llama-avx2"), values):
             for spread in (0.9, 1.0, 1.2):
                 r.add(model="m", test=test, threads=1, engine=engine, seconds=1.0, tps=v * spread)
     r.add(model="m", test="deep4096", threads=1, engine="inlay", seconds=1.0, prefill=8.0, decode=4.0)
@@ -48,7 +49,10 @@ with tempfile.TemporaryDirectory() as folder:
     assert abs(r.limit("m", "tg64", 1) - 10) < 1e-6 and abs(r.limit("m", "pp512", 1) - 100) < 1e-6
     report.write(r, folder)
     text, page = (open(os.path.join(folder, f)).read() for f in ("results.md", "report.html"))
-    assert "| prefill 512 | **20.0 (18.0–24.0)** | 20% | 10.0 (9.0–12.0) | 30.0 (27.0–36.0) | - | 25.0 (22.5–30.0) | 15.0 (13.5–18.0) | 2.00x | 0.67x | 0.80x | 0.50x |" in text, text
+    assert "| prefill 512 | **20.0 (18.0–24.0)** | 20% | 10.0 (9.0–12.0) | 30.0 (27.0–36.0) | - | 25.0 (22.5–30.0) | 2.00x | 0.67x | 0.80x |" in text, text
+    assert "| prefill 512 | **15.0 (13.5–18.0)** | - | 5.0 (4.5–6.0) | 30.0 (27.0–36.0) | - | 3.00x | 0.50x |" in text, text
+    aims = {name: (reached, wanted) for name, reached, wanted in report.goals(r)}
+    assert aims["m, 1 thread: prefill 512 held to AVX2 ÷ llama.cpp"] == (3.0, 2.4) and aims["m, 1 thread: prefill 512 ÷ native ik"] == (0.8, 1.4), aims
     assert "failed" in text and "of the roof | 0.90" not in text.split("Aims")[1]
     svgs = re.findall(r"<svg.*?</svg>", page, re.S)
     assert len(svgs) == 6, len(svgs)
@@ -56,6 +60,7 @@ with tempfile.TemporaryDirectory() as folder:
         tree.fromstring(s)
     assert "A &amp; B" in page and "<script" not in page and "http://" not in page.replace("http://www.w3.org/2000/svg", "")
 
+assert set(plan.PURE.values()) <= {*plan.SMALL, *plan.LARGE} and set(peers.BUILDS) <= set(plan.ENGINES)
 for quick in (True, False):
     for tests, rounds, kinds, models in plan.stages(quick):
         assert rounds > 0 and set(kinds) <= {1, 2}
