@@ -2,7 +2,8 @@
 """Horizontal bars as self-contained SVG: groups of bars on one scale, with a marked value across all of them."""
 from html import escape
 
-COLOURS = {"inlay": "#1f6feb", "llama": "#8b949e", "ik": "#e3a04f", "ik-rtr": "#b8651b", "ik-native": "#7d4510", "inlay-avx2": "#79b8ff", "llama-avx2": "#b5bcc4", "inlay-q8": "#79b8ff", "llama-nofa": "#c5ccd3",
+COLOURS = {"inlay": "#1f6feb", "llama": "#8b949e", "ik": "#e3a04f", "ik-rtr": "#b8651b", "ik-native": "#7d4510", "inlay-avx2": "#79b8ff",
+           "llama-avx2": "#b5bcc4", "llama-norepack": "#6e7681", "llama-notiles": "#d0d7de", "inlay-q8": "#79b8ff", "llama-nofa": "#c5ccd3",
            "llama-q8": "#586069", "ik-q8": "#f0c890"}
 LEFT, WIDTH, RIGHT, BAR, GAP = 110, 520, 150, 15, 12
 

@@ -2,6 +2,7 @@
 """llama.cpp and ik_llama.cpp through the C functions that their Python packages bind: batches are built and decoded here, so
 that no high-level Python is timed. The two differ in a few names and in the struct of context parameters."""
 import ctypes
+import os
 import time
 
 import numpy
@@ -24,6 +25,8 @@ class Llama:
             self.remove = lambda seq: remove(self.context, seq, -1, -1)
             self.clear = lambda: api.llama_kv_cache_clear(self.context)
         else:
+            if not options.get("tiles", True):
+                os.environ["GGML_CPU_TILED_MM"] = "0"  # read by its first product
             import llama_cpp as api
             self.quiet = api.llama_log_callback(lambda *a: None)
             api.llama_log_set(self.quiet, ctypes.c_void_p(0))
@@ -35,6 +38,8 @@ class Llama:
         p = api.llama_model_default_params()
         if options["engine"] == "ik-rtr":
             p.repack_tensors, p.use_mmap, p.use_thp = True, False, True
+        if not self.ik:
+            p.use_extra_bufts = options.get("repack", True)
         self.model = api.llama_model_load_from_file(options["model"].encode(), p)
         if not self.model:
             raise RuntimeError("the model was refused")

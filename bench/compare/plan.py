@@ -13,6 +13,8 @@ ENGINES = {
     "ik-native": "native ik -rtr",
     "inlay-avx2": "inlay, AVX2",
     "llama-avx2": "llama.cpp, AVX2",
+    "llama-norepack": "llama.cpp, no repack",
+    "llama-notiles": "llama.cpp, no tiles",
     "inlay-q8": "inlay, KV q8_0",
     "llama-nofa": "llama.cpp, no flash attention",
     "llama-q8": "llama.cpp, KV q8_0",
@@ -23,12 +25,15 @@ WIDE = MAIN + ["ik-native"]
 TIERS = WIDE + ["inlay-avx2", "llama-avx2"]
 DEEP = MAIN + ["llama-q8", "llama-nofa", "inlay-q8", "ik-q8"]
 FEW = ["inlay", "llama", "ik-rtr"]
+SHOWN = TIERS + ["llama-norepack", "llama-notiles"]
 SMALL, LARGE = ["gemma3-270m", "qwen2.5-0.5b"], ["qwen2.5-1.5b"]
 PURE = {"qwen2.5-1.5b-q6_k": "qwen2.5-1.5b"}  # made of the other, all of one type; in stages that name it
 NOTES = [
     "llama.cpp is `llama-cpp-python` from PyPI, compiled on this machine for this CPU; \"llama.cpp, AVX2\" is the same compiled without AVX-512.",
     "ik_llama.cpp is the wheel `ik-llama-cpp-python` from PyPI: **AVX2 only**; `-rtr` is its run-time repack with huge pages. \"native ik\" is"
     " the same version, compiled on this machine for this CPU. \"inlay, AVX2\" is inlay held to the wheel's instructions.",
+    "\"no repack\": llama.cpp told not to repack weights (`use_extra_bufts`), as its repacked Q4_K passes by the tiles that it has for k-quants by now."
+    " \"no tiles\": without these (`GGML_CPU_TILED_MM=0`), as it was when the aims were set.",
     "A model whose name ends in q6_k is llama.cpp's own conversion of the other to a single type.",
     "Several sequences in one cache end in an assertion of ik's flash attention, so batches run without it there.",
     "All engines: the same file, the same ids, KV cache f16 unless said otherwise, prompts in pieces of at most 512 tokens, one process each,"
@@ -42,7 +47,8 @@ def options(engine):
     base, _, variant = engine.partition("-")
     if base == "ik" and variant in ("rtr", "native"):
         return {"engine": "ik-rtr"}
-    return {"engine": base, "kv": "q8_0" if variant == "q8" else "f16", "flash": variant != "nofa", "tier": "avx2" if variant == "avx2" else "auto"}
+    return {"engine": base, "kv": "q8_0" if variant == "q8" else "f16", "flash": variant != "nofa", "repack": variant != "norepack",
+            "tiles": variant != "notiles", "tier": "avx2" if variant == "avx2" else "auto"}
 
 
 def command(test):
@@ -90,12 +96,14 @@ def stages(quick):
     both = [(t, MAIN) for t, _ in core]
     if quick:
         return [([(t, MAIN) for t in ("pp512", "tg64", "tg16@b8")], 2, (1, 2), None), ([("load", MAIN)], 1, (2,), None)]
-    pure = [("pp512", MAIN), ("tg64", MAIN)]
+    pure = [("pp512", MAIN + ["llama-notiles"]), ("tg64", MAIN)]
+    norepack = [(t, ["inlay", "llama-norepack"]) for t in ("pp512", "tg64")]
     more = [("pp128", MAIN), ("tg32@b4", MAIN), ("tg8@b32", MAIN)]
     return [
         (core, 1, (1,), None),
         (both, 1, (2,), None),
         (pure, 1, (1,), PURE),
+        (norepack, 1, (1,), LARGE),
         ([("load", MAIN)], 2, (2,), None),
         ([("deep4096", FEW + ["llama-q8"])], 1, (2,), SMALL),
         ([("mixed-heavy", FEW)], 1, (2,), ["qwen2.5-0.5b"]),
@@ -107,6 +115,7 @@ def stages(quick):
         (core, 3, (1,), SMALL),
         (core, 2, (1,), LARGE),
         (pure, 2, (1,), PURE),
+        (norepack, 2, (1,), LARGE),
         ([("mixed-light", FEW)], 1, (2,), ["qwen2.5-0.5b"]),
         ([("deep4096", DEEP)], 1, (2,), SMALL),
         (more, 1, (1, 2), LARGE),

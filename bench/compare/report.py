@@ -9,8 +9,9 @@ import charts
 import plan
 
 PEERS = ["llama", "ik", "ik-rtr"]
-LLAMAS, IKS = ["llama", "llama-nofa", "llama-q8"], ["ik", "ik-rtr", "ik-q8"]
+LLAMAS, IKS = ["llama", "llama-norepack", "llama-nofa", "llama-q8"], ["ik", "ik-rtr", "ik-q8"]
 NATIVE, AVX2, LLAMA_AVX2 = ["ik-native"], "inlay-avx2", ["llama-avx2"]  # shown only where they took part
+MORE = ["llama-norepack", "llama-notiles", *NATIVE]  # columns only where they took part
 
 
 def rows_of(results, model, threads):
@@ -57,16 +58,16 @@ def table(head, rows):
 def speed_table(results, model, threads):
     rows = []
     tests = rows_of(results, model, threads)
-    more = [e for e in NATIVE if any(results.values(model, t, threads, e, key) for _, t, key in tests)]
+    more = [e for e in MORE if any(results.values(model, t, threads, e, key) for _, t, key in tests)]
     for label, test, key in tests:
         ours = results.median(model, test, threads, "inlay", key)
         limit = results.limit(model, test, threads, key)
         llama, ik, native = (best(results, model, test, threads, es, key)[0] for es in (LLAMAS, IKS, NATIVE))
         row = [label, "**" + cell(results, model, test, threads, "inlay", key) + "**", f"{ours / limit:.0%}" if ours and limit else "-"]
         row += [cell(results, model, test, threads, e, key) for e in PEERS + more] + [ratio(ours, llama), ratio(ours, ik)]
-        rows.append(row + [ratio(ours, native)] * bool(more))
+        rows.append(row + [ratio(ours, native)] * (NATIVE[0] in more))
     head = ["tokens/s", "inlay", "of the roof", *[plan.ENGINES[p] for p in PEERS + more], "÷ best llama.cpp", "÷ best ik wheel"]
-    return table(head + ["÷ native ik"] * bool(more), rows)
+    return table(head + ["÷ native ik"] * (NATIVE[0] in more), rows)
 
 
 def held_table(results, model, threads):
@@ -121,7 +122,7 @@ def mixed_table(results):
 
 
 def labels(results):
-    return [(plan.ENGINES[e], results.data["engines"][e]) for e in plan.TIERS if e in results.data["engines"]]
+    return [(plan.ENGINES[e], results.data["engines"][e]) for e in plan.SHOWN if e in results.data["engines"]]
 
 
 def roof_lines(results):
@@ -155,7 +156,7 @@ def goals(results):
         small = "1.5b" not in m
         narrow = (2.4, 1.3, 1.3) if small else (2.0, 1.15, 1.3)  # prefill of llama.cpp and of ik, decode of llama.cpp
         own = (2.3, 2.2, 1.5 if small else 1.3) if wide else narrow
-        for mine, llamas, held, (prefill_llama, prefill_ik, decode_llama) in (("inlay", LLAMAS, "", own), (AVX2, LLAMA_AVX2, " held to AVX2", narrow)):
+        for mine, llamas, held, (prefill_llama, prefill_ik, decode_llama) in (("inlay", ["llama"], "", own), (AVX2, LLAMA_AVX2, " held to AVX2", narrow)):
             want(m, 1, "pp512", "tps", llamas, 4.0 if m in plan.PURE else prefill_llama, f"prefill 512{held} ÷ llama.cpp", mine)
             if m not in plan.PURE:
                 want(m, 1, "pp512", "tps", IKS, prefill_ik, f"prefill 512{held} ÷ ik's wheel", mine)
@@ -170,6 +171,8 @@ def goals(results):
                     want(m, t, test, "tps", llamas, 2.5, f"batch {b}{held} ÷ llama.cpp", mine)
                     want(m, t, test, "tps", IKS, 1.8, f"batch {b}{held} ÷ ik's wheel", mine)
         want(m, 1, "pp512", "tps", NATIVE, 1.4 if wide else narrow[1], "prefill 512 ÷ native ik")
+        want(m, 1, "pp512", "tps", ["llama-norepack"], own[0], "prefill 512 ÷ llama.cpp, no repack")
+        want(m, 1, "pp512", "tps", ["llama-notiles"], 4.0, "prefill 512 ÷ llama.cpp, no tiles")
         want(m, 1, "tg64", "tps", NATIVE, 1.05, "decode ÷ native ik")
         for t in results.threads():
             for test in batches:
@@ -234,7 +237,7 @@ def share_chart(results, model, threads):
     for label, test, key in rows_of(results, model, threads):
         limit = results.limit(model, test, threads, key)
         bars = []
-        for e in plan.TIERS:
+        for e in plan.SHOWN:
             v = results.median(model, test, threads, e, key)
             if v and limit:
                 bars.append((e, v / limit * 100, f"{number(v)} t/s · {v / limit:.0%}"))
@@ -278,7 +281,7 @@ def html(results):
             if not rows_of(results, model, t):
                 continue
             out.append(f"<h3>{t} thread{'s' * (t > 1)}: inlay ÷ the best of each peer</h3>" + ratio_chart(results, model, t))
-            out.append("<h3>Share of what the machine allows</h3>" + charts.legend([(e, plan.ENGINES[e]) for e in plan.TIERS if e in results.data["engines"]]) + share_chart(results, model, t))
+            out.append("<h3>Share of what the machine allows</h3>" + charts.legend([(e, plan.ENGINES[e]) for e in plan.SHOWN if e in results.data["engines"]]) + share_chart(results, model, t))
             out.append(html_table(speed_table(results, model, t)))
             out += [html_table(lines) for lines in (held_table(results, model, t), deep_table(results, model, t)) if lines]
     mixed = mixed_table(results)
