@@ -102,9 +102,13 @@ class Run:
     def turn(self, model, test, threads, engine):
         begin = time.time()
         if test == "load":
-            w = self.start(engine, model, threads)
-            w.end()
-            got = {k: v for k, v in w.hello.items() if k != "label"}
+            turns = []
+            for _ in range(2):  # the second finds memory that the first has just given back, which a VM's host has not yet taken
+                turns.append(self.start(engine, model, threads))
+                turns[-1].end()
+            first, second = (w.hello for w in turns)
+            got = {k: v for k, v in first.items() if k != "label"}
+            got |= {"again_s": second["load_s"]} if "load_s" in second else {"error": second["error"]}
         else:
             w = self.worker(engine, model, threads)
             time.sleep(0.05)  # spinning threads of the one before go to sleep

@@ -35,6 +35,8 @@ NOTES = [
     "\"no repack\": llama.cpp told not to repack weights (`use_extra_bufts`), as its repacked Q4_K passes by the tiles that it has for k-quants by now."
     " \"no tiles\": without these (`GGML_CPU_TILED_MM=0`), as it was when the aims were set.",
     "A model whose name ends in q6_k is llama.cpp's own conversion of the other to a single type.",
+    "A load is made twice, the second at once after the first: a VM's host takes free memory back within seconds, and giving it anew takes longer than"
+    " everything else; engines that map the file need less new memory and pay with each page they touch.",
     "Several sequences in one cache end in an assertion of ik's flash attention, so batches run without it there.",
     "All engines: the same file, the same ids, KV cache f16 unless said otherwise, prompts in pieces of at most 512 tokens, one process each,"
     " alive at the same time and taking turns; the others sleep meanwhile. inlay also picks the greedy token of each step, the others' steps end"
