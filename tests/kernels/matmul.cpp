@@ -150,7 +150,7 @@ void check(Report &r, kernels::MatmulFn *ref, kernels::MatmulFn *fn) {
             if (tokens > 4) compare(1, tokens - 3, false, ", cut");
         }
     // More tokens than the kernels keep sums of, and K longer than a stretch of any type.
-    Problem p(t, 32, block == 1 ? 40 : 1280, 519, seed + 1, false);
+    Problem p(t, 32, block == 1 ? 1100 : 1280, 519, seed + 1, false);
     std::vector<float> want(static_cast<size_t>(p.tokens * p.rows)), y(want);
     p.run(ref, want.data(), p.rows, 0, p.tokens, false);
     p.run(fn, y.data(), p.rows, 0, p.tokens, false);

@@ -175,6 +175,7 @@ INLAY_INLINE void storef_n(float *p, F v, int n) {
 }
 INLAY_INLINE void prefetch_store(const void *p) { __builtin_prefetch(p, 1); }
 INLAY_INLINE void prefetch(const void *p) { __builtin_prefetch(p); }
+INLAY_INLINE void prefetch_l2(const void *p) { __builtin_prefetch(p, 0, 2); }
 INLAY_INLINE void pin(I &) {}  // 32 registers: gcc keeps the sums by itself
 
 // Four products of each row, exactly. Without dotprod two products fit 16 bits: 2 x 128 x 127 = 32,512.

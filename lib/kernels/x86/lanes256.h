@@ -105,6 +105,7 @@ INLAY_INLINE void storef_n(float *p, F v, int n) {
 }
 INLAY_INLINE void prefetch_store(const void *p) { __builtin_prefetch(p, 1); }
 INLAY_INLINE void prefetch(const void *p) { _mm_prefetch(static_cast<const char *>(p), _MM_HINT_T0); }
+INLAY_INLINE void prefetch_l2(const void *p) { _mm_prefetch(static_cast<const char *>(p), _MM_HINT_T1); }
 
 // 16 bytes to 16 words, in the order 0 2 1 3 of each four.
 INLAY_INLINE void widen16(const int8_t *q, int16_t *out) {
