@@ -29,6 +29,10 @@ def rows_of(results, model, threads):
     return out + [(f"decode at {t[4:]}", t, "decode") for t in deep]
 
 
+def took_part(results, model, threads, engine):
+    return any(results.values(model, test, threads, engine, key) for _, test, key in rows_of(results, model, threads))
+
+
 def best(results, model, test, threads, engines, key):
     found = [(results.median(model, test, threads, e, key), e) for e in engines]
     return max((f for f in found if f[0]), default=(None, None))
@@ -57,9 +61,8 @@ def table(head, rows):
 
 def speed_table(results, model, threads):
     rows = []
-    tests = rows_of(results, model, threads)
-    more = [e for e in MORE if any(results.values(model, t, threads, e, key) for _, t, key in tests)]
-    for label, test, key in tests:
+    more = [e for e in MORE if took_part(results, model, threads, e)]
+    for label, test, key in rows_of(results, model, threads):
         ours = results.median(model, test, threads, "inlay", key)
         limit = results.limit(model, test, threads, key)
         llama, ik, native = (best(results, model, test, threads, es, key)[0] for es in (LLAMAS, IKS, NATIVE))
@@ -284,7 +287,7 @@ def html(results):
             if not rows_of(results, model, t):
                 continue
             out.append(f"<h3>{t} thread{'s' * (t > 1)}: inlay ÷ the best of each peer</h3>" + ratio_chart(results, model, t))
-            out.append("<h3>Share of what the machine allows</h3>" + charts.legend([(e, plan.ENGINES[e]) for e in plan.SHOWN if e in results.data["engines"]]) + share_chart(results, model, t))
+            out.append("<h3>Share of what the machine allows</h3>" + charts.legend([(e, plan.ENGINES[e]) for e in plan.SHOWN if took_part(results, model, t, e)]) + share_chart(results, model, t))
             out.append(html_table(speed_table(results, model, t)))
             out += [html_table(lines) for lines in (held_table(results, model, t), deep_table(results, model, t)) if lines]
     mixed = mixed_table(results)
