@@ -119,11 +119,6 @@ def stages(quick):
         (pure, 2, (1,), PURE),
         (norepack, 2, (1,), LARGE),
         ([("mixed-light", FEW)], 1, (2,), ["qwen2.5-0.5b"]),
+        (more[:2], 1, (1, 2), LARGE),
         ([("deep4096", DEEP)], 1, (2,), SMALL),
-        (more, 1, (1, 2), LARGE),
-        (both, 3, (2,), None),
-        ([("load", MAIN)], 3, (2,), None),
-        (core, 3, (1,), LARGE),
-        (more, 3, (1, 2), SMALL),
-        ([("deep4096", FEW)], 2, (2,), SMALL),
     ]
