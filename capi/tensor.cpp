@@ -130,9 +130,9 @@ extern "C" inlay_status inlay_tensor_matmul_submit(const inlay_tensor_matrix *ma
             const int64_t p0 = i * panels_a_task, p1 = std::min(m.n_panels(), p0 + panels_a_task);
             std::byte *own = scratch.data() + static_cast<size_t>(worker) * tensor::kMatmulScratch;
             if (rt.blas() && tensor::blas_takes(m.dtype(), tokens) && std::max(lx, ly) <= INT32_MAX)
-                tensor::blas_matmul_panels(m, a, 0, tokens, p0, p1, y, ly, own);
+                tensor::blas_matmul_panels(m, a, 0, tokens, p0, p1, y + p0 * kernels::kPanelRows, ly, own);
             else
-                tensor::matmul_panels(rt.kernels(), m, a, 0, tokens, p0, p1, y, ly, own);
+                tensor::matmul_panels(rt.kernels(), m, a, 0, tokens, p0, p1, y + p0 * kernels::kPanelRows, ly, own);
         });
         return INLAY_OK;
     });

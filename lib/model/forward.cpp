@@ -25,9 +25,10 @@ uint64_t now_ns() noexcept {
 
 // Widths of a pass's rows, for the memory and for its estimate alike.
 struct Widths {
-    int64_t qkv = 0, attn = 0, ffn = 0, cols = 0;  // cols: of the widest product's input
+    int64_t qkv = 0, attn = 0, cols = 0;  // cols: of the widest input of a layer's products but down
+    int64_t ff = 0, ffn = 0;              // n_ff; gate and up
     int64_t latent = 0, latent_kv = 0;
-    int64_t pairs = 0, pair_ffn = 0, pair_cols = 0;
+    int64_t pairs = 0;
 };
 
 Widths widths(const Config &c, const ForwardLimits &l) {
@@ -37,7 +38,7 @@ Widths widths(const Config &c, const ForwardLimits &l) {
         w.qkv =
             std::max<int64_t>(w.qkv, static_cast<int64_t>(x.n_head) * c.head_k + static_cast<int64_t>(x.n_head_kv) * (c.head_k + c.head_v));
         w.attn = std::max<int64_t>(w.attn, static_cast<int64_t>(x.n_head) * c.head_v);
-        if (!x.moe) w.ffn = std::max<int64_t>(w.ffn, x.n_ff * (c.gated ? 2 : 1)), w.cols = std::max<int64_t>(w.cols, x.n_ff);
+        if (!x.moe) w.ff = std::max<int64_t>(w.ff, x.n_ff);
     }
     w.cols = std::max(w.cols, w.attn);
     if (c.mla.kv_rank) {
@@ -46,13 +47,9 @@ Widths widths(const Config &c, const ForwardLimits &l) {
         w.latent_kv = static_cast<int64_t>(c.max_head()) * (c.mla.qk_nope + c.mla.v);
         w.cols = std::max<int64_t>(w.cols, c.mla.q_rank);
     }
-    w.ffn = std::max<int64_t>(w.ffn, 2 * static_cast<int64_t>(c.moe.shared_ff));
-    w.cols = std::max<int64_t>(w.cols, c.moe.shared_ff);
-    if (c.moe.n_experts) {
-        w.pairs = static_cast<int64_t>(l.rows) * c.moe.n_used;
-        w.pair_ffn = static_cast<int64_t>(c.moe.n_ff) * (c.gated ? 2 : 1);
-        w.pair_cols = std::max<int64_t>(c.hidden, c.moe.n_ff);
-    }
+    w.ff = std::max<int64_t>(w.ff, c.moe.shared_ff);
+    w.ffn = w.ff * (c.gated ? 2 : 1);
+    if (c.moe.n_experts) w.pairs = static_cast<int64_t>(l.rows) * c.moe.n_used;
     return w;
 }
 
@@ -61,6 +58,9 @@ constexpr int64_t padded(int64_t values) {
     const int64_t n = (values + 15) / 16 * 16;
     return n % 256 ? n : n + 16;
 }
+
+// Rows of gate and up where slices share groups.
+int64_t few_rows(const ForwardLimits &l) { return std::min<int64_t>(l.rows, kFewTokens); }
 
 // Blocks an encoder needs for its own keys and values: each text starts a new one.
 int32_t own_block_count(const ForwardLimits &l) { return l.rows / kv::kBlockTokens + l.segments; }
@@ -73,17 +73,21 @@ uint64_t Forward::bytes(Memory &m, const Config &c, const Weights &w, const Forw
     auto floats = [](int64_t rows, int64_t values) {
         return Checked(static_cast<uint64_t>(rows)) * static_cast<uint64_t>(padded(values)) * sizeof(float);
     };
-    Checked n = floats(l.rows, c.hidden) * 3 + floats(l.rows, width.qkv) + floats(l.rows, width.attn) + floats(l.rows, width.ffn);
-    n += Activations::bytes(ActKind::q8, l.rows, width.cols) + Activations::bytes(ActKind::f32, l.rows, width.cols);
+    Checked n = floats(l.rows, c.hidden) * 3 + floats(l.rows, width.qkv) + floats(l.rows, width.attn);
+    auto both = [](int64_t rows, int64_t cols) {
+        return Checked(Activations::bytes(ActKind::q8, rows, cols)) + Checked(Activations::bytes(ActKind::f32, rows, cols));
+    };
+    n += both(l.rows, width.cols) + both(l.rows, width.ff);
+    if (threads > 1) n += floats(few_rows(l), width.ffn);
+    n += Checked(static_cast<uint64_t>(threads)) * (kFfnTile * sizeof(float));
     if (c.mla.kv_rank) {
         n += floats(l.rows, width.latent) + floats(l.rows, width.latent_kv);
-        n += Activations::bytes(ActKind::q8, l.rows, c.mla.kv_rank);
-        n += Activations::bytes(ActKind::f32, l.rows, c.mla.kv_rank);
+        n += both(l.rows, c.mla.kv_rank);
     }
     if (w.head) n += floats(l.head_rows, c.vocab);
     if (c.moe.n_experts) {
-        n += floats(l.rows, c.moe.n_experts) + floats(width.pairs, width.pair_ffn) + floats(width.pairs, c.hidden);
-        n += Activations::bytes(ActKind::q8, width.pairs, width.pair_cols) + Activations::bytes(ActKind::f32, width.pairs, width.pair_cols);
+        n += floats(l.rows, c.moe.n_experts) + floats(width.pairs, c.hidden);
+        n += both(width.pairs, c.hidden) + both(width.pairs, c.moe.n_ff);
         n += Checked(static_cast<uint64_t>(width.pairs)) * 16 +
              Checked(static_cast<uint64_t>(c.moe.n_experts)) * (16 + 4 * static_cast<uint64_t>(threads));
     }
@@ -112,6 +116,7 @@ Forward::State::State(Memory &m, const Machine &machine, const Config &c, const 
       output_row(m),
       done(m),
       pending(m),
+      group_columns(m),
       plan(m),
       attn_seqs(m),
       turns(m),
@@ -141,10 +146,16 @@ Forward::State::State(Memory &m, const Machine &machine, const Config &c, const 
     tight(t, l.rows, c.hidden);
     room(qkv, l.rows, width.qkv);
     room(attn, l.rows, width.attn);
-    room(ffn, l.rows, width.ffn);
+    if (executor.width() > 1) {
+        room(ffn, few_rows(l), width.ffn);
+        group_columns.resize(static_cast<size_t>((width.ff + tensor::kActGroup - 1) / tensor::kActGroup));
+    }
+    ffn_tile = tensor::large_buffer(m, static_cast<size_t>(executor.width()) * kFfnTile * sizeof(float), MemTag::scratch);
     tight(outputs, l.rows, c.hidden);
     act_q8 = tensor::Activations(m, tensor::ActKind::q8, l.rows, width.cols);
     act_f32 = tensor::Activations(m, tensor::ActKind::f32, l.rows, width.cols);
+    mid_q8 = tensor::Activations(m, tensor::ActKind::q8, l.rows, width.ff);
+    mid_f32 = tensor::Activations(m, tensor::ActKind::f32, l.rows, width.ff);
     if (w.head) tight(logits, l.head_rows, c.vocab);
     if (c.mla.kv_rank) {
         room(latent, l.rows, width.latent);
@@ -159,10 +170,11 @@ Forward::State::State(Memory &m, const Machine &machine, const Config &c, const 
     if (c.moe.n_experts) {
         const auto pairs = static_cast<size_t>(width.pairs), experts = static_cast<size_t>(c.moe.n_experts);
         tight(router, l.rows, c.moe.n_experts);
-        room(pair_ffn, width.pairs, width.pair_ffn);
         tight(pair_out, width.pairs, c.hidden);
-        pair_q8 = tensor::Activations(m, tensor::ActKind::q8, width.pairs, width.pair_cols);
-        pair_f32 = tensor::Activations(m, tensor::ActKind::f32, width.pairs, width.pair_cols);
+        pair_q8 = tensor::Activations(m, tensor::ActKind::q8, width.pairs, c.hidden);
+        pair_f32 = tensor::Activations(m, tensor::ActKind::f32, width.pairs, c.hidden);
+        pair_mid_q8 = tensor::Activations(m, tensor::ActKind::q8, width.pairs, c.moe.n_ff);
+        pair_mid_f32 = tensor::Activations(m, tensor::ActKind::f32, width.pairs, c.moe.n_ff);
         chosen.resize(pairs);
         chosen_weight.resize(pairs);
         chosen_pair.resize(pairs);
@@ -224,10 +236,10 @@ bool Forward::State::run_slices(uint64_t deadline_ns, bool &fresh) {
 
 bool Forward::State::run(uint64_t deadline_ns) {
     bool fresh = true;
-    bounded = deadline_ns != 0;
     while (phase != Phase::idle) {
         if (!prepared) {
             n_slices = n_done = 0;
+            bounded = deadline_ns != 0;  // a phase stays cut as it was, whatever the calls that finish it
             prepare();
             prepared = true;
         }

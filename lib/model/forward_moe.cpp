@@ -103,37 +103,32 @@ void Forward::State::moe_in_rows(int64_t a, int64_t b) noexcept {
 }
 
 // All experts of a layer have the same shapes; a slice belongs to one of the busy ones.
+FfnCut Forward::State::expert_cut(const Expert &x, int64_t n) const noexcept {
+    const auto share = static_cast<int64_t>(busy.size());
+    return ffn_cut(x.gate_up, config.moe.n_ff, n, (wanted_slices() + share - 1) / share, false);
+}
+
 void Forward::State::prepare_experts(bool down) {
     n_slices = 0;
     busy_slices.clear();
     for (int32_t e : busy) {
         const Expert &x = layer_weights().experts[static_cast<size_t>(e)];
+        const int64_t n = expert_first[static_cast<size_t>(e) + 1] - expert_first[static_cast<size_t>(e)];
         busy_slices.push_back(n_slices);
-        n_slices +=
-            make_tiles(down ? x.down : x.gate_up, expert_first[static_cast<size_t>(e) + 1] - expert_first[static_cast<size_t>(e)]).total;
+        n_slices += down ? make_tiles(x.down, n).total : expert_cut(x, n).total;
     }
 }
 
 void Forward::State::expert_slice(int64_t i, bool down, int worker) noexcept {
     const size_t at = static_cast<size_t>(std::upper_bound(busy_slices.begin(), busy_slices.end(), i) - busy_slices.begin()) - 1;
     const size_t e = static_cast<size_t>(busy[at]);
-    const Linear &l = down ? layer_weights().experts[e].down : layer_weights().experts[e].gate_up;
+    const Expert &x = layer_weights().experts[e];
     const int64_t first = expert_first[e], n = expert_first[e + 1] - first;
-    Rows &y = down ? pair_out : pair_ffn;
-    product(l, make_tiles(l, n), i - busy_slices[at], pair_q8, pair_f32, first, n, y.row(first), y.ld, nullptr, worker);
-}
-
-void Forward::State::moe_act_rows(int64_t a, int64_t b) noexcept {
-    // Runs of pairs of one expert share its bias.
-    for (int64_t p = a; p < b;) {
-        const size_t e = static_cast<size_t>(std::upper_bound(expert_first.begin(), expert_first.end(), static_cast<int32_t>(p)) -
-                                             expert_first.begin()) -
-                         1;
-        const int64_t end = std::min<int64_t>(b, expert_first[e + 1]);
-        act_rows(pair_ffn, layer_weights().experts[e].gate_up, config.moe.n_ff, p, end);
-        round_rows(layer_weights().experts[e].down, pair_ffn.row(p), pair_ffn.ld, p, end - p, pair_q8, pair_f32);
-        p = end;
-    }
+    i -= busy_slices[at];
+    if (down)
+        product(x.down, make_tiles(x.down, n), i, pair_mid_q8, pair_mid_f32, first, n, pair_out.row(first), pair_out.ld, nullptr, worker);
+    else
+        ffn_slice(x.gate_up, x.down, expert_cut(x, n), i, {first, n, &pair_q8, &pair_f32, &pair_mid_q8, &pair_mid_f32}, worker);
 }
 
 void Forward::State::combine_rows(int64_t a, int64_t b) noexcept {

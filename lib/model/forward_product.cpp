@@ -7,25 +7,13 @@
 
 namespace inlay::model {
 
-namespace {
-
-// One token streams weights at 16-32 GB/s, so 4 MiB are about a slice's time.
-constexpr int64_t kSliceBytes = 4 << 20;
-// Tokens a tile: twice as many would unpack less often, but take more than a slice where rows are long (256 x 8,960 x two panels).
-constexpr int64_t kTokenTile = 256;
-// At least this many slices a worker, where there are panels enough, so that a late worker can be helped.
-constexpr int64_t kSlicesPerWorker = 4;
-
-}  // namespace
-
 Tiles Forward::State::make_tiles(const Linear &l, int64_t n_tokens) const noexcept {
     Tiles t;
     t.token_step = std::clamp<int64_t>(n_tokens, 1, kTokenTile);
     t.token_tiles = (n_tokens + t.token_step - 1) / t.token_step;
     int64_t panels = 0;
     for (int32_t p = 0; p < l.n_parts; ++p) panels += weights.matrix(l.parts[p].matrix).n_panels();
-    const int64_t wanted =
-        executor.width() > 1 ? std::max<int64_t>(1, executor.width() * kSlicesPerWorker / std::max<int64_t>(t.token_tiles, 1)) : 1;
+    const int64_t wanted = std::max<int64_t>(1, wanted_slices() / std::max<int64_t>(t.token_tiles, 1));
     for (int32_t p = 0; p < l.n_parts; ++p) {
         const tensor::PackedMatrix &m = weights.matrix(l.parts[p].matrix);
         const int64_t work = kernels::kPanelRows * m.cols() * t.token_step;
@@ -48,15 +36,27 @@ void Forward::State::product(const Linear &l, const Tiles &tiles, int64_t slice,
     // Neighbouring slices share their panels, which then come from the cache.
     const int64_t panel0 = slice / tiles.token_tiles * part.step, panel1 = std::min(panel0 + part.step, part.panels);
     const int64_t first = slice % tiles.token_tiles * tiles.token_step, n = std::min(tiles.token_step, n_tokens - first);
-    const tensor::PackedMatrix &m = weights.matrix(l.parts[p].matrix);
-    const int32_t column = l.parts[p].column;
+    const int64_t at = first * ldy + l.parts[p].column + panel0 * kernels::kPanelRows;
+    multiply(weights.matrix(l.parts[p].matrix), q8, f32, token0 + first, n, panel0, panel1, y + at, ldy, add ? add + at : nullptr, worker);
+}
+
+float *Forward::State::columns(const Linear &l, int64_t row, int64_t n_rows, tensor::Activations &q8, tensor::Activations &f32,
+                               int64_t token, int64_t n, float *y, int64_t ldy, int worker) noexcept {
+    int32_t p = l.n_parts - 1;
+    while (l.parts[p].column > row) --p;
+    row -= l.parts[p].column;
+    const int64_t panel0 = row / kernels::kPanelRows, panel1 = (row + n_rows + kernels::kPanelRows - 1) / kernels::kPanelRows;
+    multiply(weights.matrix(l.parts[p].matrix), q8, f32, token, n, panel0, panel1, y, ldy, nullptr, worker);
+    return y + (row - panel0 * kernels::kPanelRows);
+}
+
+void Forward::State::multiply(const tensor::PackedMatrix &m, tensor::Activations &q8, tensor::Activations &f32, int64_t token, int64_t n,
+                              int64_t panel0, int64_t panel1, float *y, int64_t ldy, const float *add, int worker) noexcept {
     tensor::Activations &a = tensor::act_kind(m.dtype()) == tensor::ActKind::q8 ? q8 : f32;
-    float *out = y + first * ldy + column;
-    const float *plus = add ? add + first * ldy + column : nullptr;
     if (blas && tensor::blas_takes(m.dtype(), n))
-        tensor::blas_matmul_panels(m, a, token0 + first, n, panel0, panel1, out, ldy, scratch(worker), plus, ldy);
+        tensor::blas_matmul_panels(m, a, token, n, panel0, panel1, y, ldy, scratch(worker), add, ldy);
     else
-        tensor::matmul_panels(k, m, a, token0 + first, n, panel0, panel1, out, ldy, scratch(worker), plus, ldy);
+        tensor::matmul_panels(k, m, a, token, n, panel0, panel1, y, ldy, scratch(worker), add, ldy);
 }
 
 Forward::State::Span Forward::State::span_of(const Linear &l, const Tiles &tiles, int64_t slice, int64_t n_tokens) const noexcept {

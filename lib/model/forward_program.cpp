@@ -33,18 +33,16 @@ Phase Forward::State::next() noexcept {
         case Phase::o:
             return Phase::ffn_in;
         case Phase::ffn_in:
-            return Phase::gate_up;
+            return layer_config().moe ? Phase::router : Phase::gate_up;
         case Phase::gate_up:
-            return layer_config().moe ? Phase::route : Phase::act;
-        case Phase::act:
             return Phase::down;
+        case Phase::router:
+            return Phase::route;
         case Phase::route:
             return Phase::moe_in;
         case Phase::moe_in:
             return Phase::moe_gate_up;
         case Phase::moe_gate_up:
-            return Phase::moe_act;
-        case Phase::moe_act:
             return Phase::moe_down;
         case Phase::moe_down:
             return Phase::combine;
@@ -55,8 +53,6 @@ Phase Forward::State::next() noexcept {
         case Phase::shared_down:
             return ++layer == weights.range().end ? Phase::finish : Phase::attn_in;
         case Phase::shared_up:
-            return Phase::shared_act;
-        case Phase::shared_act:
             return Phase::shared_down;
         case Phase::head_in:
             return Phase::head;
@@ -124,11 +120,10 @@ void Forward::State::prepare() {
             by_rows(n_live, config.hidden);
             break;
         case Phase::gate_up:
-            by_tiles(c->moe ? w->router : w->gate_up, n_live);
+            prepare_ffn(w->gate_up, w->down, c->n_ff);
             break;
-        case Phase::act:
-            make_room(w->down, act_q8, act_f32, n_live, c->n_ff);
-            by_rows(n_live, c->n_ff);
+        case Phase::router:
+            by_tiles(w->router, n_live);
             break;
         case Phase::down:
             by_tiles(w->down, n_live);
@@ -142,11 +137,8 @@ void Forward::State::prepare() {
             by_rows(n_pairs, config.hidden);
             break;
         case Phase::moe_gate_up:
+            make_room(w->experts[0].down, pair_mid_q8, pair_mid_f32, n_pairs, config.moe.n_ff);
             prepare_experts(false);
-            break;
-        case Phase::moe_act:
-            make_room(w->experts[0].down, pair_q8, pair_f32, n_pairs, config.moe.n_ff);
-            by_rows(n_pairs, config.moe.n_ff);
             break;
         case Phase::moe_down:
             prepare_experts(true);
@@ -155,11 +147,7 @@ void Forward::State::prepare() {
             by_rows(n_live, config.hidden * static_cast<int64_t>(config.moe.n_used));
             break;
         case Phase::shared_up:
-            by_tiles(w->shared_gate_up, n_live);
-            break;
-        case Phase::shared_act:
-            make_room(w->shared_down, act_q8, act_f32, n_live, config.moe.shared_ff);
-            by_rows(n_live, config.moe.shared_ff);
+            prepare_ffn(w->shared_gate_up, w->shared_down, config.moe.shared_ff);
             break;
         case Phase::shared_down:
             by_tiles(w->shared_down, n_live);
@@ -220,18 +208,14 @@ void Forward::State::slice(int64_t i, int worker) noexcept {
         case Phase::ffn_in:
             ffn_in_rows(a, b);
             break;
-        case Phase::gate_up: {
-            const bool moe = layer_config().moe;
-            Rows &y = moe ? router : ffn;
-            product(moe ? w->router : w->gate_up, tiles, i, act_q8, act_f32, 0, n_live, y.row(0), y.ld, nullptr, worker);
+        case Phase::gate_up:
+            ffn_slice(w->gate_up, w->down, ffn_tiles, i, {0, n_live, &act_q8, &act_f32, &mid_q8, &mid_f32}, worker);
             break;
-        }
-        case Phase::act:
-            act_rows(ffn, w->gate_up, layer_config().n_ff, a, b);
-            round_rows(w->down, ffn.row(a), ffn.ld, a, b - a, act_q8, act_f32);
+        case Phase::router:
+            product(w->router, tiles, i, act_q8, act_f32, 0, n_live, router.row(0), router.ld, nullptr, worker);
             break;
         case Phase::down:
-            product(w->down, tiles, i, act_q8, act_f32, 0, n_live, direct() ? stream().row(0) : t.row(0), t.ld,
+            product(w->down, tiles, i, mid_q8, mid_f32, 0, n_live, direct() ? stream().row(0) : t.row(0), t.ld,
                     direct() ? stream().row(0) : nullptr, worker);
             break;
         case Phase::route:
@@ -243,9 +227,6 @@ void Forward::State::slice(int64_t i, int worker) noexcept {
         case Phase::moe_gate_up:
             expert_slice(i, false, worker);
             break;
-        case Phase::moe_act:
-            moe_act_rows(a, rows(static_cast<int64_t>(n_live) * config.moe.n_used));
-            break;
         case Phase::moe_down:
             expert_slice(i, true, worker);
             break;
@@ -253,14 +234,10 @@ void Forward::State::slice(int64_t i, int worker) noexcept {
             combine_rows(a, b);
             break;
         case Phase::shared_up:
-            product(w->shared_gate_up, tiles, i, act_q8, act_f32, 0, n_live, ffn.row(0), ffn.ld, nullptr, worker);
-            break;
-        case Phase::shared_act:
-            act_rows(ffn, w->shared_gate_up, config.moe.shared_ff, a, b);
-            round_rows(w->shared_down, ffn.row(a), ffn.ld, a, b - a, act_q8, act_f32);
+            ffn_slice(w->shared_gate_up, w->shared_down, ffn_tiles, i, {0, n_live, &act_q8, &act_f32, &mid_q8, &mid_f32}, worker);
             break;
         case Phase::shared_down:
-            product(w->shared_down, tiles, i, act_q8, act_f32, 0, n_live, t.row(0), t.ld, t.row(0), worker);
+            product(w->shared_down, tiles, i, mid_q8, mid_f32, 0, n_live, t.row(0), t.ld, t.row(0), worker);
             break;
         case Phase::finish:
             finish_rows(a, rows(n_out));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The phases that go row by row: embedding, norms, rope, activation, residual sums.
+// The phases that go row by row: embedding, norms, rope, residual sums.
 #include <algorithm>
 
 #include "model/forward_state.h"
@@ -137,69 +137,6 @@ void Forward::State::ffn_in_rows(int64_t a, int64_t b) noexcept {
     }
     round_rows(layer_config().moe ? w.router : w.gate_up, src, h, a, b - a, act_q8, act_f32);
     if (w.shared_gate_up) round_rows(w.shared_gate_up, src, h, a, b - a, act_q8, act_f32);
-}
-
-namespace {
-
-kernels::ActFn *activation(const kernels::KernelTable &k, Activation a) noexcept {
-    switch (a) {
-        case Activation::silu:
-            return k.act_silu;
-        case Activation::gelu_tanh:
-            return k.act_gelu_tanh;
-        case Activation::gelu_erf:
-            return k.act_gelu_erf;
-        case Activation::gelu_sigmoid:
-            return k.act_quick_gelu;
-        default:
-            return k.act_relu;
-    }
-}
-
-}  // namespace
-
-// Rows of gate and up (or up alone) become act(gate) * up in place of gate.
-void Forward::State::act_rows(Rows &y, const Linear &l, int64_t width, int64_t a, int64_t b) noexcept {
-    const float *bias = weights.f32(l.bias);
-    if (bias)
-        for (int64_t r = a; r < b; ++r) k.add(bias, y.row(r), l.rows);
-    float *g = y.row(a), *u = config.gated ? g + width : nullptr;
-    kernels::ActArgs args{g, u, g, y.ld, y.ld, y.ld, b - a, width};
-    if (config.act == Activation::swiglu_clamped) {
-        clamped_rows(y, width, a, b);
-        return;
-    }
-    if (config.act == Activation::relu_squared) {
-        args.u = nullptr;
-        k.act_relu(&args);
-        for (int64_t r = a; r < b; ++r) {
-            float *row = y.row(r);
-            for (int64_t i = 0; i < width; ++i) row[i] = row[i] * row[i];
-            if (u)
-                for (int64_t i = 0; i < width; ++i) row[i] = row[i] * row[width + i];
-        }
-        return;
-    }
-    activation(k, config.act)(&args);
-}
-
-// gpt-oss: gate up to the limit, up within it; gate * sigmoid(alpha * gate) * (up + 1).
-void Forward::State::clamped_rows(Rows &y, int64_t width, int64_t a, int64_t b) noexcept {
-    const float limit = static_cast<float>(config.act_limit), alpha = static_cast<float>(config.act_alpha);
-    constexpr int64_t kStep = 256;
-    float e[kStep];
-    for (int64_t r = a; r < b; ++r) {
-        float *g = y.row(r), *u = g + width;
-        for (int64_t i = 0; i < width; i += kStep) {
-            const int64_t n = std::min(kStep, width - i);
-            for (int64_t j = 0; j < n; ++j) {
-                g[i + j] = std::min(g[i + j], limit);
-                e[j] = -alpha * g[i + j];
-            }
-            k.map_exp(e, e, n);
-            for (int64_t j = 0; j < n; ++j) g[i + j] = (std::clamp(u[i + j], -limit, limit) + 1.0f) * (g[i + j] / (1.0f + e[j]));
-        }
-    }
 }
 
 void Forward::State::finish_rows(int64_t a, int64_t b) noexcept {

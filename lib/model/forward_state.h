@@ -21,17 +21,15 @@ enum class Phase : uint8_t {
     attn_round,  // rows: attention's output, rounded
     o,           // product
     ffn_in,      // rows: residual, norm, rounding
-    gate_up,     // product
-    act,         // rows: bias, activation, rounding
+    gate_up,     // columns of two products: bias, activation, rounding
     down,        // product
+    router,      // product
     route,       // rows: experts of each token
     moe_in,      // pairs of (expert, token): rounding
     moe_gate_up,
-    moe_act,
     moe_down,
     combine,  // rows: the weighted sum over a token's experts
     shared_up,
-    shared_act,
     shared_down,  // experts that every token has
     finish,       // output rows: what the last layer left, final norm
     head_in,      // output rows: rounding
@@ -42,6 +40,11 @@ enum class Phase : uint8_t {
 // products on one core (AVX2, AVX-512 VNNI) 16 M of them take 0.1 to 0.27 ms.
 inline constexpr int64_t kSliceWork = 16 << 20;
 
+// One token streams weights at 16-32 GB/s, so 4 MiB are about a slice's time.
+inline constexpr int64_t kSliceBytes = 4 << 20;
+// Tokens a tile: twice as many would unpack less often, but take more than a slice where rows are long (256 x 8,960 x two panels).
+inline constexpr int64_t kTokenTile = 256;
+
 // A product cut into tiles of panels x tokens.
 struct Tiles {
     struct Part {
@@ -50,6 +53,18 @@ struct Tiles {
     Part part[3];
     int64_t token_step = 0, token_tiles = 0, total = 0;
 };
+
+// gate and up cut into columns x tokens (forward_ffn.cpp).
+struct FfnCut {
+    int64_t n_ff = 0, step = 0;  // columns of gate, and of up; of them a slice
+    int64_t token_step = 0, token_tiles = 0, total = 0;
+    bool shared = false;  // columns go to `ffn`, and slices need not end on groups
+};
+// Tokens up to which slices share groups: with more there are slices enough that do not.
+inline constexpr int64_t kFewTokens = 64;
+// f32 of gate and up that a worker has for itself: a group of both for a tile of tokens, each with room for a panel that begins
+// before it, and a panel more so that rows are no whole KiB apart.
+inline constexpr int64_t kFfnTile = kTokenTile * (2 * tensor::kActGroup + 3 * kernels::kPanelRows);
 
 struct Forward::State {
     State(Memory &m, const Machine &machine, const Config &c, const Weights &w, kv::Store *store, const ForwardLimits &l);
@@ -86,6 +101,7 @@ struct Forward::State {
     Vector<uint8_t> done;  // [slices] of a phase that was paused
     Vector<int32_t> pending;
     Tiles tiles, tiles_kv;
+    FfnCut ffn_tiles;
     int64_t row_step = 1;  // rows a slice of a row phase
 
     // ---- rows of f32; widths in values, rows as many as the pass holds
@@ -96,8 +112,12 @@ struct Forward::State {
         const float *row(int64_t r) const noexcept { return data.as<float>() + r * ld; }
     };
     Rows latent, latent_kv;  // of latent attention: what qkv gives, and what kv_b gives
-    Rows x, t, qkv, attn, ffn, outputs, logits, router, pair_ffn, pair_out;
-    tensor::Activations act_q8, act_f32, pair_q8, pair_f32, latent_q8, latent_f32;
+    Rows x, t, qkv, attn, outputs, logits, router, pair_out;
+    Rows ffn;                       // [kFewTokens] gate and up, where slices share groups
+    Buffer ffn_tile;                // [width][kFfnTile]
+    Vector<int32_t> group_columns;  // [groups] of `ffn` that are there
+    // What products read: act by the layer's, mid by down; pair and pair_mid by experts'.
+    tensor::Activations act_q8, act_f32, mid_q8, mid_f32, pair_q8, pair_f32, pair_mid_q8, pair_mid_f32, latent_q8, latent_f32;
     tensor::AttnPlan plan;
     Vector<tensor::AttnSeq> attn_seqs;
 
@@ -136,6 +156,13 @@ struct Forward::State {
     Tiles make_tiles(const Linear &l, int64_t n_tokens) const noexcept;
     void product(const Linear &l, const Tiles &tiles, int64_t slice, tensor::Activations &q8, tensor::Activations &f32, int64_t token0,
                  int64_t n_tokens, float *y, int64_t ldy, const float *add, int worker) noexcept;
+    void multiply(const tensor::PackedMatrix &m, tensor::Activations &q8, tensor::Activations &f32, int64_t token, int64_t n, int64_t panel0,
+                  int64_t panel1, float *y, int64_t ldy, const float *add, int worker) noexcept;
+    // Rows [row, row + n_rows) of a product, all of one part, to y from their first panel on. Returns where `row` then is.
+    float *columns(const Linear &l, int64_t row, int64_t n_rows, tensor::Activations &q8, tensor::Activations &f32, int64_t token, int64_t n,
+                   float *y, int64_t ldy, int worker) noexcept;
+    // So many at least, where there is enough to cut, that a late worker can be helped.
+    int64_t wanted_slices() const noexcept { return executor.width() > 1 ? executor.width() * 4 : 1; }
     // What a slice writes: tokens [first, first + n), columns [column, column + width).
     struct Span {
         int64_t first, n, column, width;
@@ -147,6 +174,17 @@ struct Forward::State {
                     tensor::Activations &f32) noexcept;
     void *scratch(int worker) noexcept { return matmul_scratch.data() + static_cast<size_t>(worker) * tensor::kMatmulScratch; }
 
+    // ---- gate, up, activation, rounding (forward_ffn.cpp)
+    struct FfnRows {
+        int64_t first, n;  // of the activations
+        tensor::Activations *in_q8, *in_f32, *out_q8, *out_f32;
+    };
+    FfnCut ffn_cut(const Linear &gate_up, int64_t n_ff, int64_t n_tokens, int64_t wanted, bool may_share) const noexcept;
+    void ffn_slice(const Linear &gate_up, const Linear &down, const FfnCut &cut, int64_t slice, const FfnRows &rows, int worker) noexcept;
+    void prepare_ffn(const Linear &gate_up, const Linear &down, int64_t n_ff);
+    void activate(float *g, float *u, int64_t ld, int64_t n, int64_t width) const noexcept;
+    void clamped(float *g, const float *u, int64_t width) const noexcept;
+
     // ---- rows (forward_rows.cpp): rows [a, b)
     void embed_rows(int64_t a, int64_t b) noexcept;
     void attn_in_rows(int64_t a, int64_t b) noexcept;
@@ -155,8 +193,6 @@ struct Forward::State {
     void write_kv(const LayerConfig &l, int64_t r) noexcept;
     void head_rows(int64_t a, int64_t b) noexcept;
     void ffn_in_rows(int64_t a, int64_t b) noexcept;
-    void act_rows(Rows &y, const Linear &l, int64_t width, int64_t a, int64_t b) noexcept;
-    void clamped_rows(Rows &y, int64_t width, int64_t a, int64_t b) noexcept;
     void finish_rows(int64_t a, int64_t b) noexcept;
     void settle(const Linear &last, const Norm &post, bool direct, int64_t a, int64_t b) noexcept;
     void norm_rows(const Norm &n, const float *src, int64_t ld, const float *add, int64_t ld_add, float *dst, int64_t ld_dst,
@@ -174,9 +210,9 @@ struct Forward::State {
     void limit_groups(float *p) const noexcept;
     void bucket() noexcept;
     void moe_in_rows(int64_t a, int64_t b) noexcept;
+    FfnCut expert_cut(const Expert &x, int64_t n) const noexcept;
     void prepare_experts(bool down);
     void expert_slice(int64_t i, bool down, int worker) noexcept;
-    void moe_act_rows(int64_t a, int64_t b) noexcept;
     void combine_rows(int64_t a, int64_t b) noexcept;
 };
 

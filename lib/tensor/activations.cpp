@@ -89,7 +89,8 @@ kernels::ActRows Activations::rows(int64_t t) noexcept {
             .mh128 = reinterpret_cast<int32_t *>(at + l.mh128) + t * l.ldb * 2,
             .ldq = l.ldq,
             .ldb = l.ldb,
-            .ldg = l.ldg};
+            .ldg = l.ldg,
+            .blocks = l.ldb};
 }
 
 float *Activations::x(int64_t t) noexcept { return data_.as<float>() + t * layout_of(kind_, n_tokens_, cols_).ldx; }
@@ -107,16 +108,26 @@ kernels::ActView Activations::view(int64_t t) const noexcept {
 }
 
 void quantize_rows(const kernels::KernelTable &table, const float *x, int64_t ldx, int64_t token0, int64_t n, Activations &a) noexcept {
+    quantize_columns(table, x, ldx, token0, n, 0, a.cols(), a);
+}
+
+void quantize_columns(const kernels::KernelTable &table, const float *x, int64_t ldx, int64_t token0, int64_t n, int64_t col0, int64_t cols,
+                      Activations &a) noexcept {
+    const bool last = col0 + cols == a.cols();
     if (a.kind() == ActKind::q8) {
-        kernels::ActRows out = a.rows(token0);
-        table.quantize_q8(x, ldx, n, a.cols(), &out);
+        const int64_t g = col0 / kActGroup, b = g * kernels::kGroupBlocks;
+        kernels::ActRows to = a.rows(token0);
+        const kernels::ActRows out = {to.q + col0,       to.d + g,         to.p + b,         to.sp + b,  to.n128 + b,     to.h128 + 2 * b,
+                                      to.n16 + 4 * b,    to.s16 + 2 * b,   to.b16 + b,       to.magic + b, to.m128 + b,   to.mh128 + 2 * b,
+                                      to.ldq,            to.ldb,           to.ldg,           last ? to.ldb - b : cols / kernels::kBlock};
+        table.quantize_q8(x, ldx, n, cols, &out);
         return;
     }
-    const int64_t pad = a.view(0).ldx - a.cols();
-    for (int64_t t = 0; t < n; ++t) {
-        float *to = a.x(token0 + t);
-        std::memcpy(to, x + t * ldx, static_cast<size_t>(a.cols()) * 4);
-        std::memset(to + a.cols(), 0, static_cast<size_t>(pad) * 4);
+    const int64_t ld = a.view(0).ldx, pad = last ? ld - a.cols() : 0;
+    float *to = a.x(token0) + col0;
+    for (int64_t t = 0; t < n; ++t, to += ld) {
+        std::memcpy(to, x + t * ldx, static_cast<size_t>(cols) * 4);
+        std::memset(to + cols, 0, static_cast<size_t>(pad) * 4);
     }
 }
 

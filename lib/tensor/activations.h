@@ -14,6 +14,9 @@ namespace inlay::tensor {
 enum class ActKind : uint8_t { f32, q8 };
 ActKind act_kind(DType weights) noexcept;
 
+// Columns that share a scale: what is rounded apart starts at a multiple of it.
+inline constexpr int64_t kActGroup = kernels::kGroupBlocks * kernels::kBlock;
+
 class Activations {
 public:
     Activations() noexcept = default;
@@ -41,5 +44,9 @@ private:
 // Rows [token0, token0 + n) of `a` from x [n, ldx] (x points at token0's row): rounds (q8) or copies (f32), and fills
 // the padding. Tasks over disjoint tokens may run at once.
 void quantize_rows(const kernels::KernelTable &table, const float *x, int64_t ldx, int64_t token0, int64_t n, Activations &a) noexcept;
+// The same of columns [col0, col0 + cols) alone, whole groups but for the row's last one; x points at column col0. The
+// columns' tasks may run at once too.
+void quantize_columns(const kernels::KernelTable &table, const float *x, int64_t ldx, int64_t token0, int64_t n, int64_t col0, int64_t cols,
+                      Activations &a) noexcept;
 
 }  // namespace inlay::tensor

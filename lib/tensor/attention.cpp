@@ -95,6 +95,7 @@ AttnPlan::Scratch AttnPlan::scratch(int worker) const noexcept {
     s.q8.ldq = blocks * 32;
     s.q8.ldb = blocks;
     s.q8.ldg = (blocks + kernels::kGroupBlocks - 1) / kernels::kGroupBlocks;
+    s.q8.blocks = blocks;
     take(s.q8.q, n * 32);
     for (float **p : {&s.q8.d, &s.q8.p, &s.q8.sp}) take(*p, n);
     for (int32_t **p : {&s.q8.n128, &s.q8.magic, &s.q8.m128}) take(*p, n);

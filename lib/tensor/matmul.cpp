@@ -45,10 +45,10 @@ void matmul_panels(const kernels::KernelTable &table, const PackedMatrix &w, con
     m.cols = w.cols();
     m.act = a.view(token0);
     m.n_tokens = n_tokens;
-    m.y = y + row0;
+    m.y = y;
     m.ldy = ldy;
     m.n_rows = (row1 < w.rows() ? row1 : w.rows()) - row0;
-    m.add = add ? add + row0 : nullptr;
+    m.add = add;
     m.ld_add = ld_add;
     m.scratch = scratch;
     matmul_fn(table, w.dtype())(&m);

@@ -18,7 +18,7 @@ inline constexpr size_t kMatmulScratch = kernels::kMatmulScratch;
 kernels::MatmulFn *matmul_fn(const kernels::KernelTable &table, DType weights) noexcept;
 
 // y[t][row] = sum over k w[row][k] * a[token0 + t][k] for t < n_tokens and the rows of panels [panel0, panel1).
-// y is [n_tokens, ldy] and starts at the matrix's row 0; only columns of those panels are written. With `add`
+// y is [n_tokens, ldy] and starts at the first row of panel0; only columns of those panels are written. With `add`
 // ([n_tokens, ld_add], may be y itself) y = add + product: one f32 addition after the sum.
 void matmul_panels(const kernels::KernelTable &table, const PackedMatrix &w, const Activations &a, int64_t token0, int64_t n_tokens,
                    int64_t panel0, int64_t panel1, float *y, int64_t ldy, void *scratch, const float *add = nullptr,

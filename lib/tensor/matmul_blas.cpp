@@ -36,9 +36,10 @@ void blas_matmul_panels(const PackedMatrix &w, const Activations &a, int64_t tok
         const int64_t n_panels = std::min(kPanelsAPiece, panel1 - p), width = n_panels * kernels::kPanelRows;
         const int64_t row0 = p * kernels::kPanelRows, rows = std::min(width, w.rows() - row0);
         const int64_t step = static_cast<int64_t>(kMatmulScratch / sizeof(float)) / width;
-        float *out = y + row0;
+        const int64_t column = row0 - panel0 * kernels::kPanelRows;
+        float *out = y + column;
         if (add && add != y)
-            for (int64_t t = 0; t < n_tokens; ++t) std::copy_n(add + t * ld_add + row0, rows, out + t * ldy);
+            for (int64_t t = 0; t < n_tokens; ++t) std::copy_n(add + t * ld_add + column, rows, out + t * ldy);
         for (int64_t k0 = 0; k0 < w.cols(); k0 += step) {
             const int64_t k = std::min(step, w.cols() - k0);
             for (int64_t q = 0; q < n_panels; ++q) {

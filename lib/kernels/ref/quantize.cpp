@@ -87,7 +87,7 @@ void quantize_q8(const float *x, int64_t ldx, int64_t n, int64_t cols, const Act
         return v < 0 ? 0 : v;
     };
     for (int64_t t = 0; t < n; ++t, x += ldx)
-        for (int64_t g = 0; g < out->ldg; ++g) {
+        for (int64_t g = 0; g * kGroupBlocks < out->blocks; ++g) {
             const int64_t b0 = g * kGroupBlocks;
             uint32_t tops[kGroupBlocks] = {}, top = 0;
             for (int64_t b = b0; b < b0 + kGroupBlocks; ++b) {
@@ -104,7 +104,7 @@ void quantize_q8(const float *x, int64_t ldx, int64_t n, int64_t cols, const Act
                 inverse = 127.0f / std::bit_cast<float>(range);
             }
             out->d[t * out->ldg + g] = d;
-            for (int64_t b = b0; b < b0 + kGroupBlocks && b < out->ldb; ++b) {
+            for (int64_t b = b0; b < b0 + kGroupBlocks && b < out->blocks; ++b) {
                 const int64_t here = left(b) < kBlock ? left(b) : kBlock;
                 const uint32_t e = inverse != 0 ? halvings(range, tops[b - b0]) : 0;
                 quantize_block(x + b * kBlock, here, inverse, e, out->q + t * out->ldq + b * kBlock, *out, t * out->ldb + b);

@@ -57,9 +57,10 @@ struct ActRows {
     int32_t *m128;
     int32_t *mh128;
     int64_t ldq, ldb, ldg;
+    int64_t blocks;  // of a row to write: those of cols and what pads them
 };
 
-// Rounds tokens [0, n) of x [n, ldx], cols values each, to int8 per 32. No aliasing; out's bases are 64-byte aligned.
+// Rounds tokens [0, n) of x [n, ldx], cols values each, to int8 per 32. No aliasing.
 using QuantizeFn = void(const float *x, int64_t ldx, int64_t n, int64_t cols, const ActRows *out) noexcept;
 
 struct MatmulArgs {

@@ -241,6 +241,42 @@ TEST_CASE("every weight type has the same logits on every tier, with any cut and
     std::filesystem::remove(path);
 }
 
+TEST_CASE("feed-forward widths of any length have the same logits, whoever rounds a group of their columns") {
+    const std::string path = (std::filesystem::temp_directory_path() /
+                              ("inlay-ff-" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()) + ".gguf"))
+                                 .string();
+    std::vector<int32_t> ids;
+    for (int i = 0; i < 90; ++i) ids.push_back(i * 7 % 80);  // more tokens than share groups between slices
+    struct Case {
+        DType type, up;  // up apart: gate and up are two matrices
+        uint32_t ff;
+    };
+    // Less than a group; one and a little; some; no whole panels (16), so that up begins within gate's last one.
+    for (const Case &c : {Case{DType::q5_0, DType::q5_0, 32}, Case{DType::q5_0, DType::q8_0, 288}, Case{DType::q8_0, DType::q8_0, 1056},
+                          Case{DType::q4_0, DType::f16, 800}, Case{DType::f16, DType::f16, 300}, Case{DType::f32, DType::f16, 523},
+                          Case{DType::f32, DType::f32, 7}, Case{DType::f16, DType::f16, 1024}}) {
+        Toy t;
+        t.type = c.type;
+        t.ff = c.ff;
+        for (uint32_t i = 0; i < t.layers; ++i) t.tensor("blk." + std::to_string(i) + ".ffn_up.weight", c.up, {t.hidden, t.ff});
+        const ToyFile f = t.build();
+        std::ofstream(path, std::ios::binary).write(f.bytes.data(), static_cast<std::streamsize>(f.bytes.size()));
+        CAPTURE(dtype_name(c.type));
+        CAPTURE(c.ff);
+        TestModel m(path);
+        const Result one = m.run(ids, {.chunk = 1});
+        for (float v : one.rows) REQUIRE(std::isfinite(v));
+        for (int threads = 1; threads <= 4; ++threads)
+            for (int chunk : {1, 2, 33, 90}) {
+                CAPTURE(threads);
+                CAPTURE(chunk);
+                CHECK(same_bits(one, m.run(ids, {.threads = threads, .chunk = chunk})));
+                if (chunk == 33 || chunk == 90) CHECK(same_bits(one, m.run(ids, {.threads = threads, .chunk = chunk, .budget_ns = 1})));
+            }
+    }
+    std::filesystem::remove(path);
+}
+
 TEST_CASE("weights that are no numbers load, and are told when the caller asks") {
     for (DType type : {DType::f32, DType::f16, DType::q8_0}) {
         Toy t;

@@ -24,6 +24,7 @@ struct RunOptions {
     kernels::KvType kv = kernels::KvType::f32;
     const char *cpu = "auto";
     uint64_t budget_ns = 0;  // a deadline this far ahead at each advance()
+    int hurry = 0;           // after so many pauses a pass is finished without one
     int32_t declared = 0;
     bool last_only = false;  // outputs of the last row of a chunk alone; the others stay 0
 };
@@ -83,7 +84,7 @@ public:
             const bool end = at + static_cast<size_t>(n) == ids.size();
             if (o.last_only) s.first_output = end ? n - 1 : n;
             forward.begin({&s, 1});
-            while (!forward.advance(deadline(o))) ++pauses;
+            for (int n_pauses = 0; !forward.advance(o.hurry && n_pauses >= o.hurry ? 0 : deadline(o)); ++n_pauses) ++pauses;
             const int32_t n_out = forward.n_outputs();
             if (logits && n_out) {
                 forward.begin_head(0, n_out);

@@ -71,6 +71,8 @@ TEST_CASE("tiny models answer as transformers does in float32, whatever the chun
             CHECK(same_bits(whole, m->run(tokens, {.chunk = 1})));
             CHECK(same_bits(whole, m->run(tokens, {.threads = 2, .chunk = 7})));
             CHECK(same_bits(whole, m->run(tokens, {.threads = 2, .budget_ns = 1})));
+            for (int pauses = 1; pauses < 24; ++pauses)  // in any phase of a layer
+                CHECK(same_bits(whole, m->run(tokens, {.threads = 3, .budget_ns = 1, .hurry = pauses})));
             CHECK(same_last_row(whole, m->run(tokens, {.chunk = 9, .last_only = true})));
         }
         ++seen;

@@ -54,7 +54,8 @@ TEST_CASE("blas: as our own f32 products, or refused") {
             matmul_panels(table, w, a, 2, tokens, 0, w.n_panels(), want.data(), ldy, scratch.data(), plus[0], ldy);
             const int64_t cut = w.n_panels() / 2;  // two slices, as workers have
             blas_matmul_panels(w, a, 2, tokens, 0, cut, got.data(), ldy, scratch.data(), plus[1], ldy);
-            blas_matmul_panels(w, a, 2, tokens, cut, w.n_panels(), got.data(), ldy, scratch.data(), plus[1], ldy);
+            blas_matmul_panels(w, a, 2, tokens, cut, w.n_panels(), got.data() + 16 * cut, ldy, scratch.data(),
+                               plus[1] ? plus[1] + 16 * cut : nullptr, ldy);
             double worst = 0;
             for (int64_t t = 0; t < tokens; ++t)
                 for (int64_t i = 0; i < rows; ++i) {

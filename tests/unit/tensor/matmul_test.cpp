@@ -4,9 +4,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
+#include "cpu/tier.h"
 #include "kernels/table.h"
 #include "unit/tensor/weights.h"
 
@@ -145,8 +147,31 @@ TEST_CASE("panels, tokens and the added rows can be cut anywhere") {
         std::vector<float> z(y.size(), 1.25f);
         for (int64_t p = 0; p < c.w.n_panels(); ++p)
             for (int64_t tok = 0; tok < c.tokens; tok += 3)
-                matmul_panels(table, c.w, c.a, tok, std::min<int64_t>(3, c.tokens - tok), p, p + 1, z.data() + tok * c.rows, c.rows,
-                              c.scratch.data(), z.data() + tok * c.rows, c.rows);
+                matmul_panels(table, c.w, c.a, tok, std::min<int64_t>(3, c.tokens - tok), p, p + 1, z.data() + tok * c.rows + p * 16, c.rows,
+                              c.scratch.data(), z.data() + tok * c.rows + p * 16, c.rows);
         for (size_t i = 0; i < y.size(); ++i) REQUIRE(z[i] == 1.25f + y[i]);
+    }
+}
+
+TEST_CASE("columns rounded apart are those of the row") {
+    Memory mem;
+    const int64_t tokens = 3;
+    Random r(11);
+    for (int64_t cols : {96, 256, 300, 512, 1000, 1024, 1300}) {
+        std::vector<float> x(static_cast<size_t>(tokens * cols));
+        for (float &v : x) v = r.uniform(-4, 4);
+        for (const char *cpu : {"scalar", "auto"})
+            for (ActKind kind : {ActKind::q8, ActKind::f32}) {
+                CAPTURE(cols);
+                CAPTURE(cpu);
+                const auto table = kernels::build_table(cpu::select_tiers(cpu, cpu::detect_tiers()));
+                const auto bytes = static_cast<size_t>(Activations::bytes(kind, tokens, cols));
+                Activations whole(mem, kind, tokens, cols), parts(mem, kind, tokens, cols);
+                for (Activations *a : {&whole, &parts}) std::memset(static_cast<void *>(a->x(0)), 0, bytes);  // the first byte of either kind
+                quantize_rows(table, x.data(), cols, 0, tokens, whole);
+                for (int64_t c = (cols - 1) / kActGroup * kActGroup; c >= 0; c -= kActGroup)  // last first: none writes into the next
+                    quantize_columns(table, x.data() + c, cols, 0, tokens, c, std::min(kActGroup, cols - c), parts);
+                CHECK(std::memcmp(whole.x(0), parts.x(0), bytes) == 0);
+            }
     }
 }

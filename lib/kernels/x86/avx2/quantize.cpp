@@ -173,7 +173,7 @@ void copy_blocks(const Group &from, size_t n, const GroupAt &to) noexcept {
 
 void quantize_q8(const float *x, int64_t ldx, int64_t n, int64_t cols, const ActRows *out) noexcept {
     for (int64_t t = 0; t < n; ++t, x += ldx)
-        for (int64_t g = 0; g < out->ldg; ++g) {
+        for (int64_t g = 0; g * kGroupBlocks < out->blocks; ++g) {
             const int64_t b = g * kGroupBlocks, at = t * out->ldb + b, k = b * kBlock;
             const GroupAt to = {out->q + t * out->ldq + k, out->p + at, out->sp + at, out->n128 + at, out->h128 + 2 * at, out->magic + at,
                                 out->m128 + at, out->mh128 + 2 * at, out->n16 + 4 * at, out->s16 + 2 * at, out->b16 + at};
@@ -186,7 +186,7 @@ void quantize_q8(const float *x, int64_t ldx, int64_t n, int64_t cols, const Act
             for (int64_t i = k; i < cols; ++i) tail[i - k] = x[i];
             alignas(32) Group last;
             *d = quantize_group(tail, {last.q, last.p, last.sp, last.n128, last.h128, last.magic, last.m128, last.mh128, last.n16, last.s16, last.b16});
-            const int64_t left = out->ldb - b;
+            const int64_t left = out->blocks - b;
             copy_blocks(last, static_cast<size_t>(left < kGroupBlocks ? left : kGroupBlocks), to);
         }
 }
