@@ -183,6 +183,9 @@ def goals(results):
         for t in results.threads():
             for test in batches:
                 want(m, t, test, "tps", NATIVE, 1.8, f"batch {test.partition('@b')[2]} ÷ native ik")
+            if t > 1:
+                want(m, t, "tg64", "tps", LLAMAS, 1.0, "decode ÷ llama.cpp")
+                want(m, t, "tg64", "tps", IKS, 1.0, "decode ÷ ik's wheel")
             want(m, t, "deep4096", "decode", LLAMAS, 1.5, "decode at 4,096 ÷ llama.cpp's best")
             want(m, t, "deep4096", "prefill", LLAMAS, 2.0, "prefill 4,096 ÷ llama.cpp")
     return out
