@@ -136,13 +136,14 @@ struct WithMin : Plain<L, C, 0> {
     }
 };
 struct Mxfp4 : Plain<kLayoutMXFP4, Looked<kMxfp4128>, kTop> {
-    // 2^(e - 128): e - 1 in the exponent field; the two below it are subnormals.
+    // The bits of 2^(e - 128): e - 1 in the exponent field; the two below it are subnormals.
+    INLAY_INLINE static I power(const uint8_t *p) {
+        const I e = bytes_u(p);
+        return or_(sll32<23>(max32(sub32(e, set32(1)), zero())),
+                   or_(and_(equal32(e, zero()), set32(0x00200000)), and_(equal32(e, set32(1)), set32(0x00400000))));
+    }
     INLAY_INLINE static void scales(const uint8_t *panel, const uint8_t *, int64_t u, UnitScales &s) {
-        for (int j = 0; j < 2; ++j) {
-            const I e = bytes_u(panel + (2 * u + j) * 16);
-            store(s.scale[j], or_(sll32<23>(max32(sub32(e, set32(1)), zero())), or_(and_(equal32(e, zero()), set32(0x00200000)),
-                                                                                  and_(equal32(e, set32(1)), set32(0x00400000)))));
-        }
+        for (int j = 0; j < 2; ++j) store(s.scale[j], power(panel + (2 * u + j) * 16));
     }
 };
 template <const PanelLayout &L, class C>

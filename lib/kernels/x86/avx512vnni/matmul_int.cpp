@@ -3,28 +3,28 @@
 #include "kernels/signatures.h"
 #include "kernels/x86/lanes512.h"
 #include "kernels/generic/matmul_many.h"
-#include "kernels/generic/matmul_pair.h"
+#include "kernels/generic/matmul_batch.h"
 #include "kernels/generic/matmul_types.h"
 
 namespace inlay::avx512vnni {
 
 namespace {
 
-// From here on a second panel pays ...
-constexpr int64_t kPairFrom = 3;
-// ... and unpacking panels once, later where the codes are bytes anyway (bench/kernels --tokens=2,3,4,16,24,32,48,64,80,96).
+// From here on panels are read ahead into L2 and tiles are as large as the tokens allow ...
+constexpr int64_t kBatchFrom = 3;
+// ... and unpacking panels once pays, later where the codes are bytes anyway (bench/kernels --tokens=2,3,4,16,24,32,48,64,80,96).
 template <class Type>
 constexpr int64_t kManyFrom = Type::layout.block_bytes == kU8 ? 81 : 33;
-static_assert(81 <= kPairTokens);
 
 template <class Type>
 void matmul(const MatmulArgs *m) noexcept {
     constexpr int tokens = 6;  // 32 rows x 6 tokens: 12 integer and 12 f32 sums + 2 code vectors + 1 of 32 registers
+    constexpr int batch = 8;   // 16 rows x 8 tokens: 8 and 8 sums, and what taking codes apart needs; 12 tokens spill
     int64_t p = 0;
     if (m->n_tokens >= kManyFrom<Type>)
         for (; p + 1 < m->n_panels; p += 2) many_panels<Type, tokens>(m, p);
-    else if (m->n_tokens >= kPairFrom)
-        for (; p + 1 < m->n_panels; p += 2) pair_panels<Type, tokens>(m, p);
+    else if (m->n_tokens >= kBatchFrom)
+        for (; p < m->n_panels; ++p) batch_panel<Type, batch>(m, p);
     for (; p < m->n_panels; ++p) few_tokens<Type>(m, p);
 }
 
