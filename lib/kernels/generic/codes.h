@@ -53,6 +53,13 @@ struct NibblesCrumb {
     }
     template <int g>
     INLAY_INLINE I at() const { return or_and(nibble<g>(n), shift16<4 - 2 * (g & 3)>(c[g >> 2]), set8(0x30)); }
+    // Vectors g and g + 2 of the same + 96: two crumbs half a byte apart become 6 + crumb at once, and a selection joins each with its nibble.
+    template <int g>
+    INLAY_INLINE void two_plus96(I &c0, I &c2) const {
+        const I two = add8(and_(shift16<(g & 1) ? -2 : 0>(c[g >> 2]), set8(0x33)), set8(0x66));
+        c0 = select8(set8(15), shift16<g < 4 ? 0 : -4>(n[g & 3]), shift16<4>(two));
+        c2 = select8(set8(15), shift16<g < 4 ? 0 : -4>(n[(g & 3) + 2]), two);
+    }
 };
 struct Crumbs {
     I c[2];

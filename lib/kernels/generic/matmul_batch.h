@@ -25,16 +25,18 @@ constexpr bool kMade128 = Type::two_scales &&Type::offset != 0 && Type::offset !
 // Code vector g of a block. The address is hidden from the compiler, which would else keep all of a block's vectors in registers that it
 // does not have (q5_0, 32 tokens: 290 against 317 GOP/s).
 template <class Type, int g>
-INLAY_INLINE I code_at(const uint8_t *&p) {
+INLAY_INLINE void two_codes(const uint8_t *&p, I &c0, I &c2) {
 #if !defined(INLAY_SIMDE)
     asm("" : "+r"(p));
 #endif
     typename Type::Codes c;
     c.load(p);
-    if constexpr (kMade128<Type>)
-        return add8(c.template at<g>(), set8(128 - Type::offset));
-    else
-        return c.template at<g>();
+    if constexpr (Type::offset == 32) {
+        c.template two_plus96<g>(c0, c2);
+    } else {
+        c0 = c.template at<g>(), c2 = c.template at<g + 2>();
+        if constexpr (kMade128<Type>) c0 = add8(c0, set8(128 - Type::offset)), c2 = add8(c2, set8(128 - Type::offset));
+    }
 }
 
 // f(0), .. f(T - 1) with the number as a type's value.
@@ -76,9 +78,14 @@ struct Rows {
 
 template <class Type, int g, int end, int T>
 INLAY_INLINE void batch_dots(const uint8_t *&p, const Rows<T> &q, I (&s)[T]) {
-    const I c = code_at<Type, g>(p);
-    each_token<T>([&](auto t) __attribute__((always_inline)) { s[t] = q.template dot<t, 4 * g>(s[t], c); });
-    if constexpr (g + 1 < end) batch_dots<Type, g + 1, end>(p, q, s);
+    I c0, c2;
+    two_codes<Type, g>(p, c0, c2);
+    each_token<T>([&](auto t) __attribute__((always_inline)) { s[t] = q.template dot<t, 4 * g>(s[t], c0); });
+    each_token<T>([&](auto t) __attribute__((always_inline)) { s[t] = q.template dot<t, 4 * g + 8>(s[t], c2); });
+    if constexpr (g % 2 == 0)
+        batch_dots<Type, g + 1, end>(p, q, s);
+    else if constexpr (g + 3 < end)
+        batch_dots<Type, g + 3, end>(p, q, s);
 }
 
 // Half h of a block, or all of it, into the sums of T tokens; a: of the first token. As in matmul_many.h the sums start at

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // One or two tokens, or a last panel without a partner: decode is bound by memory, so each byte of weights is read once
-// and taken apart in registers. Needs lanes*.h with dot() (u8 x s8 into int32), codes.h.
+// and taken apart in registers. Needs lanes*.h with dot() (u8 x s8 into int32), scales_at.h.
 #pragma once
 
-#include "kernels/generic/codes.h"
+#include "kernels/generic/scales_at.h"
 
 namespace inlay::INLAY_TIER {
 namespace {
@@ -43,7 +43,7 @@ INLAY_INLINE F scale_of(const UnitScales &s, int j) {
 
 // part + the block's, in the order of docs/numerics.md section 5.
 template <class Type>
-INLAY_INLINE F block_sum(F part, const I (&c)[8], F scale0, F scale1, const UnitScales &s, int j, const ActView &a, int64_t t, int64_t ib) {
+INLAY_INLINE F block_sum(F part, const I (&c)[8], F scale0, F scale1, F min, const ActView &a, int64_t t, int64_t ib) {
     const int8_t *q = a.q + t * a.ldq + ib * kBlock;
     const int64_t at = t * a.ldb + ib;
     const I k = bcast(a.magic + at);  // as in matmul_many.h: conversion and factor p by one subtraction
@@ -63,7 +63,7 @@ INLAY_INLINE F block_sum(F part, const I (&c)[8], F scale0, F scale1, const Unit
         }
         part = fma(subf(as_f(add32(s0, s1)), as_f(k)), scale0, part);
     }
-    if constexpr (Type::mins == Mins::block) part = fma(loadf(s.min[j]), setf(a.sp[at]), part);
+    if constexpr (Type::mins == Mins::block) part = fma(min, setf(a.sp[at]), part);
     return part;
 }
 
@@ -79,13 +79,11 @@ void few_panel(const MatmulArgs *m, int64_t p, int64_t t0) {
     alignas(64) float acc[T][16];  // once a group: not worth registers
     for (int t = 0; t < T; ++t) storef(acc[t], zerof());
     constexpr int64_t group_units = kGroupBlocks / n_blocks;
-    UnitScales s;
     for (int64_t u = 0, g = 0; u < units; ++g) {
         F part[T];
         for (int t = 0; t < T; ++t) part[t] = zerof();
         const int64_t end = u + group_units < units ? u + group_units : units;
         for (; u < end; ++u, unit += L.unit_bytes) {
-            Type::scales(panel, unit, u, s);
             for (int j = 0; j < n_blocks; ++j) {
                 const uint8_t *b = unit + codes_at(L) + j * L.block_bytes;
                 // All lines of the block at once and none further ahead: the hardware's prefetcher runs far ahead by itself when it
@@ -95,17 +93,17 @@ void few_panel(const MatmulArgs *m, int64_t p, int64_t t0) {
                 codes.load(b);
                 const I c[8] = {codes.template at<0>(), codes.template at<1>(), codes.template at<2>(), codes.template at<3>(),
                                 codes.template at<4>(), codes.template at<5>(), codes.template at<6>(), codes.template at<7>()};
-                const F scale0 = scale_of<Type, 0>(s, j), scale1 = scale_of<Type, 1>(s, j);
-                auto add = [&](int t) { part[t] = block_sum<Type>(part[t], c, scale0, scale1, s, j, a, t0 + t, u * n_blocks + j); };
+                const F scale0 = scale_at(Type{}, panel, unit, u, j, 0);
+                F scale1 = scale0, min = scale0;
+                if constexpr (Type::two_scales) scale1 = scale_at(Type{}, panel, unit, u, j, 1);
+                if constexpr (Type::mins == Mins::block) min = min_at(Type{}, unit, j);
+                auto add = [&](int t) { part[t] = block_sum<Type>(part[t], c, scale0, scale1, min, a, t0 + t, u * n_blocks + j); };
 #pragma GCC unroll 4
                 for (int t = 0; t < T; ++t) add(t);
             }
         }
-        for (int t = 0; t < T; ++t) {
-            if constexpr (Type::mins == Mins::group)
-                part[t] = fma(group_mins<Type::pairs>(s.pair, a, (t0 + t) * a.ldb + g * kGroupBlocks), loadf(s.min[0]), part[t]);
-            storef(acc[t], fma(part[t], setf(a.d[(t0 + t) * a.ldg + g]), loadf(acc[t])));
-        }
+        if constexpr (Type::mins == Mins::group) add_mins<Type>(unit - L.unit_bytes, a, t0 * a.ldb + g * kGroupBlocks, part);
+        for (int t = 0; t < T; ++t) storef(acc[t], fma(part[t], setf(a.d[(t0 + t) * a.ldg + g]), loadf(acc[t])));
     }
     const int64_t left = m->n_rows - p * kPanelRows;
     const int rows = left < kPanelRows ? static_cast<int>(left) : kPanelRows;

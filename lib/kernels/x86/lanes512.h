@@ -31,6 +31,8 @@ INLAY_INLINE I and_(I a, I b) { return _mm512_and_si512(a, b); }
 INLAY_INLINE I xor_(I a, I b) { return _mm512_xor_si512(a, b); }
 // a | (b & c)
 INLAY_INLINE I or_and(I a, I b, I c) { return _mm512_ternarylogic_epi32(a, b, c, 0xf8); }
+// Bits of a where mask has them, else of b.
+INLAY_INLINE I select8(I mask, I a, I b) { return _mm512_ternarylogic_epi32(mask, a, b, 0xca); }
 template <int n>  // bits up (n > 0) or down (n < 0) in 16-bit lanes; the caller masks what crosses bytes
 INLAY_INLINE I shift16(I v) {
     if constexpr (n > 0) return _mm512_slli_epi16(v, n);
