@@ -54,6 +54,8 @@ public:
     virtual void begin_head(int32_t first, int32_t n) = 0;
     virtual bool advance_head(uint64_t deadline_ns) = 0;
     virtual std::span<const float> logits(int32_t i) const = 0;  // i in [0, n)
+    // The greatest of each 256 of them, +Inf where one is NaN or +Inf; or nothing: the sampler looks itself.
+    virtual std::span<const float> tops(int32_t) const { return {}; }
     virtual int32_t max_head_rows() const noexcept = 0;
 
     // fn(ctx, task) for each task in [0, n), on the threads that passes run on. Tasks don't throw.

@@ -94,7 +94,7 @@ bool Drafter::begin_pass() {
     return true;
 }
 
-void Drafter::take_row(Job &j, std::span<const float> logits) {
+void Drafter::take_row(Job &j, std::span<const float> logits, std::span<const float> tops) {
     Choice &c = *j.choice;
     const sample::Params &p = c.sampling;
     std::span<const int32_t> history = c.seq.tokens;
@@ -111,7 +111,7 @@ void Drafter::take_row(Job &j, std::span<const float> logits) {
             j.want = 0;
             return;
         }
-    sample::Pick pick = sample::draw(logits, p, {history, c.seq.n_prompt}, r, c.sampler, position, workspace_);
+    sample::Pick pick = sample::draw(logits, p, {history, c.seq.n_prompt}, r, c.sampler, position, workspace_, tops);
     if (pick.outcome != sample::Outcome::ok) {
         j.want = 0;
         return;
@@ -150,7 +150,8 @@ bool Drafter::advance(uint64_t deadline) {
             }
             if (!backend_->advance_head(deadline)) return false;
             for (int32_t i = 0; i < head_n_; ++i)
-                take_row(jobs_[static_cast<size_t>(output_job_[static_cast<size_t>(head_first_ + i)])], backend_->logits(i));
+                take_row(jobs_[static_cast<size_t>(output_job_[static_cast<size_t>(head_first_ + i)])], backend_->logits(i),
+                         backend_->tops(i));
             head_first_ += head_n_;
             head_n_ = 0;
         }

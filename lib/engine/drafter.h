@@ -30,7 +30,7 @@ private:
     enum class Stage : uint8_t { idle, forward, head };
     bool begin_pass();
     static void forget(const Job &j) noexcept;
-    void take_row(Job &j, std::span<const float> logits);
+    void take_row(Job &j, std::span<const float> logits, std::span<const float> tops);
 
     Owned<Backend> backend_;
     kv::Cache cache_;

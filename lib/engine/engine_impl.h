@@ -93,14 +93,16 @@ private:
 
     // sampling.cpp
     bool draws_ahead(const Output &o) const noexcept;
-    void draw_ahead(const Output &o, std::span<const float> logits, sample::Workspace &w, Drawn &out) const noexcept;
-    void sample_row(const batch::Part &part, PartState &st, int32_t row, std::span<const float> logits, const Drawn &drawn);
+    void draw_ahead(const Output &o, int32_t i, sample::Workspace &w, Drawn &out) const noexcept;
+    // `tops`: Backend::tops() of the row
+    void sample_row(const batch::Part &part, PartState &st, int32_t row, std::span<const float> logits, std::span<const float> tops,
+                    const Drawn &drawn);
     void report_prompt_row(Choice &c, const batch::Part &part, int32_t row, std::span<const float> logits);
-    void sample_for(Choice &c, std::span<const float> logits, const Drawn &drawn);
+    void sample_for(Choice &c, std::span<const float> logits, std::span<const float> tops, const Drawn &drawn);
     // Appends the token to the answer; ends the choice when it is the last.
     void deliver(Choice &c, int32_t token, double logprob, std::span<const sample::LogProb> top);
     bool is_end(const Choice &c, int32_t token) const noexcept;
-    void fork_children(Choice &first, std::span<const float> logits);
+    void fork_children(Choice &first, std::span<const float> logits, std::span<const float> tops);
     void shift_context(Choice &c);
     void propose(Choice &c);
     void fast_forward(Choice &c);

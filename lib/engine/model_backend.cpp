@@ -78,6 +78,7 @@ public:
         return forward_->advance_head(deadline_ns);
     }
     std::span<const float> logits(int32_t i) const override { return {forward_->logits(i), static_cast<size_t>(facts_.n_vocab)}; }
+    std::span<const float> tops(int32_t i) const override { return forward_->tops(i); }
     int32_t max_head_rows() const noexcept override { return head_rows; }
     void parallel(int32_t n, void (*fn)(void *ctx, int32_t task), void *ctx) override {
         std::lock_guard lock(model_->runtime().executor_mutex());

@@ -27,10 +27,12 @@ bool EngineImpl::draws_ahead(const Output &o) const noexcept {
            !c.group.beams && c.n_done >= c.sampling.min_tokens && c.finish == Finish::none && (c.group.choices.size() == 1 || c.n_done > 0);
 }
 
-void EngineImpl::draw_ahead(const Output &o, std::span<const float> logits, sample::Workspace &w, Drawn &out) const noexcept {
+void EngineImpl::draw_ahead(const Output &o, int32_t i, sample::Workspace &w, Drawn &out) const noexcept {
+    std::span<const float> logits = backend_->logits(i);
     const Choice &c = choice_of(*plan_.parts[static_cast<size_t>(o.part)].seq);
     try {
-        out.pick = sample::draw(logits, c.sampling, {c.seq.tokens, c.seq.n_prompt}, {}, c.sampler, static_cast<uint64_t>(c.seq.known()), w);
+        out.pick = sample::draw(logits, c.sampling, {c.seq.tokens, c.seq.n_prompt}, {}, c.sampler, static_cast<uint64_t>(c.seq.known()), w,
+                                backend_->tops(i));
         if (c.group.params.want_logprobs || c.group.sealed || c.sampling.logprobs >= 0) out.sum = sample::log_sum(workspaces_[0].kernels(), logits);
         out.ready = true;
     } catch (const Error &) {
@@ -52,19 +54,21 @@ void EngineImpl::sample_group(size_t first, size_t n) {
             for (size_t k = static_cast<size_t>(task); k < j.n; k += j.tasks) {
                 const Output &o = e.outputs_[e.head_first_ + j.first + k];
                 if (e.draws_ahead(o))
-                    e.draw_ahead(o, e.backend_->logits(static_cast<int32_t>(j.first + k)), e.workspaces_[static_cast<size_t>(task)], j.drawn[k]);
+                    e.draw_ahead(o, static_cast<int32_t>(j.first + k), e.workspaces_[static_cast<size_t>(task)], j.drawn[k]);
             }
         },
         &job);
     for (size_t i = 0; i < n; ++i) {
         const Output &o = outputs_[head_first_ + first + i];
         PartState &st = part_states_[static_cast<size_t>(o.part)];
+        const auto at = static_cast<int32_t>(first + i);
         if (!st.closed)
-            sample_row(plan_.parts[static_cast<size_t>(o.part)], st, o.row, backend_->logits(static_cast<int32_t>(first + i)), drawn[i]);
+            sample_row(plan_.parts[static_cast<size_t>(o.part)], st, o.row, backend_->logits(at), backend_->tops(at), drawn[i]);
     }
 }
 
-void EngineImpl::sample_row(const batch::Part &part, PartState &st, int32_t row, std::span<const float> logits, const Drawn &drawn) {
+void EngineImpl::sample_row(const batch::Part &part, PartState &st, int32_t row, std::span<const float> logits,
+                            std::span<const float> tops, const Drawn &drawn) {
     Choice &c = choice_of(*part.seq);
     if (c.finish != Finish::none) {
         st.closed = true;
@@ -82,9 +86,9 @@ void EngineImpl::sample_row(const batch::Part &part, PartState &st, int32_t row,
             st.closed = true;
             return beam_row(c, logits);
         }
-        if (c.index == 0) fork_children(c, logits);
+        if (c.index == 0) fork_children(c, logits, tops);
         int32_t guess = k < part.n_drafts ? c.seq.drafts[static_cast<size_t>(k)] : -1;
-        sample_for(c, logits, drawn);
+        sample_for(c, logits, tops, drawn);
         bool went_on = c.finish == Finish::none && !c.seq.parked && c.seq.table.n_tokens > 0;
         if (went_on && guess >= 0 && c.seq.tokens.back() == guess) {
             ++st.accepted;
@@ -112,7 +116,7 @@ void EngineImpl::sample_row(const batch::Part &part, PartState &st, int32_t row,
 }
 
 // The other choices begin where the prompt ends, with a draw from the same row.
-void EngineImpl::fork_children(Choice &first, std::span<const float> logits) {
+void EngineImpl::fork_children(Choice &first, std::span<const float> logits, std::span<const float> tops) {
     for (size_t i = 1; i < first.group.choices.size(); ++i) {
         Choice &c = *first.group.choices[i];
         if (!c.fork_pending || c.finish != Finish::none) continue;
@@ -124,7 +128,7 @@ void EngineImpl::fork_children(Choice &first, std::span<const float> logits) {
                 std::lock_guard lock(core_->mutex);
                 c.t_first_step = first.t_first_step;
             }
-            sample_for(c, logits, Drawn());
+            sample_for(c, logits, tops, Drawn());
             fast_forward(c);
         } catch (const Error &e) {
             finish(c, Finish::error, e.text());
@@ -146,10 +150,11 @@ void EngineImpl::report_prompt_row(Choice &c, const batch::Part &part, int32_t r
     if (c.prompt_reported >= c.seq.n_prompt) c.seq.all_outputs = c.seq.no_attach = false;
 }
 
-void EngineImpl::sample_for(Choice &c, std::span<const float> logits, const Drawn &drawn) {
+void EngineImpl::sample_for(Choice &c, std::span<const float> logits, std::span<const float> tops, const Drawn &drawn) {
     const RequestParams &p = c.group.params;
     if (p.host_sampler) {
-        if (sample::extremes(workspaces_[0].kernels(), logits).broken) return finish(c, Finish::numeric, "numeric: logits are not numbers");
+        if (sample::extremes(workspaces_[0].kernels(), tops.empty() ? logits : tops).broken)
+            return finish(c, Finish::numeric, "numeric: logits are not numbers");
         const uint32_t *mask = c.constraint ? c.constraint->mask() : nullptr;
         sched_.hold(c.seq);
         std::lock_guard lock(core_->mutex);
@@ -170,7 +175,7 @@ void EngineImpl::sample_for(Choice &c, std::span<const float> logits, const Draw
     }
     sample::Pick pick = drawn.ready ? drawn.pick
                                     : sample::draw(logits, c.sampling, {c.seq.tokens, c.seq.n_prompt}, r, c.sampler,
-                                                   static_cast<uint64_t>(c.seq.known()), workspaces_[0]);
+                                                   static_cast<uint64_t>(c.seq.known()), workspaces_[0], tops);
     if (pick.outcome == sample::Outcome::numeric) return finish(c, Finish::numeric, "numeric: logits are not numbers");
     if (pick.outcome == sample::Outcome::dead_end) return finish(c, Finish::dead_end, "dead end: no token may follow");
     c.sampler = pick.next;

@@ -59,6 +59,8 @@ constexpr int64_t padded(int64_t values) {
     return n % 256 ? n : n + 16;
 }
 
+int64_t top_blocks(const Config &c) { return (c.vocab + Forward::kTopBlock - 1) / Forward::kTopBlock; }
+
 // Rows of gate and up where slices share groups.
 int64_t few_rows(const ForwardLimits &l) { return std::min<int64_t>(l.rows, kFewTokens); }
 
@@ -84,7 +86,7 @@ uint64_t Forward::bytes(Memory &m, const Config &c, const Weights &w, const Forw
         n += floats(l.rows, width.latent) + floats(l.rows, width.latent_kv);
         n += both(l.rows, c.mla.kv_rank);
     }
-    if (w.head) n += floats(l.head_rows, c.vocab);
+    if (w.head) n += floats(l.head_rows, c.vocab) + floats(l.head_rows, top_blocks(c));
     if (c.moe.n_experts) {
         n += floats(l.rows, c.moe.n_experts) + floats(width.pairs, c.hidden);
         n += both(width.pairs, c.hidden) + both(width.pairs, c.moe.n_ff);
@@ -156,7 +158,10 @@ Forward::State::State(Memory &m, const Machine &machine, const Config &c, const 
     act_f32 = tensor::Activations(m, tensor::ActKind::f32, l.rows, width.cols);
     mid_q8 = tensor::Activations(m, tensor::ActKind::q8, l.rows, width.ff);
     mid_f32 = tensor::Activations(m, tensor::ActKind::f32, l.rows, width.ff);
-    if (w.head) tight(logits, l.head_rows, c.vocab);
+    if (w.head) {
+        tight(logits, l.head_rows, c.vocab);
+        room(tops, l.head_rows, top_blocks(c));
+    }
     if (c.mla.kv_rank) {
         room(latent, l.rows, width.latent);
         room(latent_kv, l.rows, width.latent_kv);
@@ -336,7 +341,9 @@ void Forward::begin_head(int32_t first, int32_t n) {
 }
 bool Forward::advance_head(uint64_t deadline_ns) { return s_->run(deadline_ns); }
 const float *Forward::logits(int32_t i) const noexcept { return s_->logits.row(i); }
-int32_t Forward::argmax(int32_t i) const noexcept { return static_cast<int32_t>(s_->k.argmax(s_->logits.row(i), s_->config.vocab)); }
+std::span<const float> Forward::tops(int32_t i) const noexcept {
+    return {s_->tops.row(i), static_cast<size_t>(top_blocks(s_->config))};
+}
 const ForwardLimits &Forward::limits() const noexcept { return s_->limits; }
 
 }  // namespace inlay::model

@@ -68,8 +68,9 @@ public:
     void begin_head(int32_t first, int32_t n);
     bool advance_head(uint64_t deadline_ns = 0);
     const float *logits(int32_t i) const noexcept;  // [vocab], i in [0, n)
-    // Their arg max (lowest id on a tie, NaN never; -1 when all are NaN).
-    int32_t argmax(int32_t i) const noexcept;
+    // The greatest of each kTopBlock of them, made with them: +Inf for a block that holds a NaN or +Inf.
+    static constexpr int64_t kTopBlock = 256;  // of the kernel block_tops
+    std::span<const float> tops(int32_t i) const noexcept;
 
     const ForwardLimits &limits() const noexcept;
 

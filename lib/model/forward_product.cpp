@@ -7,7 +7,7 @@
 
 namespace inlay::model {
 
-Tiles Forward::State::make_tiles(const Linear &l, int64_t n_tokens) const noexcept {
+Tiles Forward::State::make_tiles(const Linear &l, int64_t n_tokens, int64_t unit) const noexcept {
     Tiles t;
     t.token_step = std::clamp<int64_t>(n_tokens, 1, kTokenTile);
     t.token_tiles = (n_tokens + t.token_step - 1) / t.token_step;
@@ -22,6 +22,7 @@ Tiles Forward::State::make_tiles(const Linear &l, int64_t n_tokens) const noexce
         int64_t step = std::min(most / work, kSliceBytes / m.panel_bytes());
         step = std::clamp<int64_t>(std::min(step, panels / wanted), 1, m.n_panels());
         if (t.token_step > 1) step += step % 2;  // kernels for many tokens take panels in pairs
+        step = std::max(step / unit * unit, unit);
         t.part[p] = {m.n_panels(), step, (m.n_panels() + step - 1) / step};
         t.total += t.part[p].count * t.token_tiles;
     }

@@ -160,7 +160,8 @@ void Forward::State::prepare() {
             by_rows(head_n, config.hidden);
             break;
         case Phase::head:
-            by_tiles(weights.head, head_n);
+            tiles = make_tiles(weights.head, head_n, kTopBlock / kernels::kPanelRows);
+            n_slices = tiles.total;
             break;
         case Phase::idle:
             break;
@@ -287,13 +288,15 @@ void Forward::State::attention_plan() {
 void Forward::State::head_slice(int64_t i, int worker) noexcept {
     product(weights.head, tiles, i, act_q8, act_f32, 0, head_n, logits.row(0), logits.ld, nullptr, worker);
     const float *bias = weights.f32(weights.head.bias);
-    if (!bias && config.logit_scale == 1.0 && config.final_softcap == 0.0) return;
     const Span s = span_of(weights.head, tiles, i, head_n);
     for (int64_t r = s.first; r < s.first + s.n; ++r) {
         float *y = logits.row(r) + s.column;
         if (bias) k.add(bias + s.column, y, s.width);
         if (config.logit_scale != 1.0) k.scale(y, static_cast<float>(config.logit_scale), y, s.width);
         if (config.final_softcap != 0.0) k.softcap(y, static_cast<float>(config.final_softcap), y, s.width);
+        // What a draw asks first, while the slice is in the cache.
+        float *top = tops.row(r) + s.column / kTopBlock;
+        if (k.block_tops(y, s.width, 0.0f, top, nullptr).broken) *top = INFINITY;
     }
 }
 

@@ -112,7 +112,7 @@ struct Forward::State {
         const float *row(int64_t r) const noexcept { return data.as<float>() + r * ld; }
     };
     Rows latent, latent_kv;  // of latent attention: what qkv gives, and what kv_b gives
-    Rows x, t, qkv, attn, outputs, logits, router, pair_out;
+    Rows x, t, qkv, attn, outputs, logits, tops, router, pair_out;
     Rows ffn;                       // [kFewTokens] gate and up, where slices share groups
     Buffer ffn_tile;                // [width][kFfnTile]
     Vector<int32_t> group_columns;  // [groups] of `ffn` that are there
@@ -153,7 +153,8 @@ struct Forward::State {
     const LayerWeights &layer_weights() const noexcept { return weights.layer(layer); }
 
     // ---- products (forward_product.cpp)
-    Tiles make_tiles(const Linear &l, int64_t n_tokens) const noexcept;
+    // Tiles start at multiples of `unit` panels.
+    Tiles make_tiles(const Linear &l, int64_t n_tokens, int64_t unit = 1) const noexcept;
     void product(const Linear &l, const Tiles &tiles, int64_t slice, tensor::Activations &q8, tensor::Activations &f32, int64_t token0,
                  int64_t n_tokens, float *y, int64_t ldy, const float *add, int worker) noexcept;
     void multiply(const tensor::PackedMatrix &m, tensor::Activations &q8, tensor::Activations &f32, int64_t token, int64_t n, int64_t panel0,

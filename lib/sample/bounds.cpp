@@ -61,7 +61,14 @@ float Chain::first_scale(std::span<const Stage> order) const noexcept {
 
 Extremes Chain::look(float scale) {
     constexpr float log2e = 1.4426950408889634f;
-    Extremes e = w_.kernels_.block_tops(row_.data(), static_cast<int64_t>(row_.size()), scale > 0 ? log2e / scale : 0, w_.tops_.data(), w_.sums_.data());
+    Extremes e;
+    if (scale > 0 || owned_ || given_.empty()) {
+        e = w_.kernels_.block_tops(row_.data(), static_cast<int64_t>(row_.size()), scale > 0 ? log2e / scale : 0, w_.tops_.data(),
+                                   w_.sums_.data());
+    } else {
+        e = extremes(w_.kernels_, given_);
+        std::copy(given_.begin(), given_.end(), w_.tops_.begin());
+    }
     best_ = e.max;
     best_known_ = looked_ = true;
     sums_scale_ = scale;

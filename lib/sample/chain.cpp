@@ -121,7 +121,7 @@ Pick Chain::run(const State &s, uint64_t position) {
     Pick out;
     out.next = s;
     if (restricts()) {  // a mask may hide what is broken
-        if (extremes(w_.kernels_, row_).broken) {
+        if (extremes(w_.kernels_, given_.empty() ? row_ : given_).broken) {
             out.outcome = Outcome::numeric;
             return out;
         }
@@ -170,10 +170,11 @@ std::span<const Candidate> best_allowed(std::span<const float> logits, const Par
 }
 
 Pick draw(std::span<const float> logits, const Params &p, const History &h, const Restriction &r, const State &s, uint64_t position,
-          Workspace &w) {
+          Workspace &w, std::span<const float> tops) {
     require(static_cast<int64_t>(logits.size()) == w.n_vocab(), "draw: a row of ", logits.size(), " logits, the workspace is for ",
             w.n_vocab());
-    return Chain(logits, p, h, r, w).run(s, position);
+    require(tops.empty() || tops.size() == (logits.size() + kBlock - 1) / kBlock, "draw: tops of ", tops.size(), " blocks");
+    return Chain(logits, p, h, r, w, tops).run(s, position);
 }
 
 }  // namespace inlay::sample

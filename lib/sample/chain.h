@@ -73,8 +73,10 @@ private:
     Vector<Key> key_;
 };
 
-// `logits` has n_vocab entries and is not changed; `position` is the index that the drawn token gets in its sequence.
-Pick draw(std::span<const float> logits, const Params &p, const History &h, const Restriction &r, const State &s, uint64_t position, Workspace &w);
+// `logits` has n_vocab entries and is not changed; `position` is the index that the drawn token gets in its sequence. `tops`, where who
+// made the row knows them: the greatest of each kBlock of it, +Inf for one that holds a NaN or +Inf. They save passes over the row.
+Pick draw(std::span<const float> logits, const Params &p, const History &h, const Restriction &r, const State &s, uint64_t position, Workspace &w,
+          std::span<const float> tops = {});
 
 // The n best tokens that bans and restriction leave, with their raw logits, best first; valid until w is used again.
 std::span<const Candidate> best_allowed(std::span<const float> logits, const Params &p, const Restriction &r, int32_t n, Workspace &w);

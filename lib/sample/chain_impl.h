@@ -10,8 +10,9 @@ namespace inlay::sample {
 
 class Chain {
 public:
-    Chain(std::span<const float> logits, const Params &p, const History &h, const Restriction &r, Workspace &w)
-        : p_(p), h_(h), r_(r), w_(w), row_(logits) {}
+    Chain(std::span<const float> logits, const Params &p, const History &h, const Restriction &r, Workspace &w,
+          std::span<const float> tops = {})
+        : p_(p), h_(h), r_(r), w_(w), row_(logits), given_(tops) {}
     Pick run(const State &s, uint64_t position);
     std::span<const Candidate> best_allowed(int32_t n);
 
@@ -59,6 +60,7 @@ private:
     const Restriction &r_;
     Workspace &w_;
     std::span<const float> row_;
+    std::span<const float> given_;  // tops of the row as it came; or nothing
     bool owned_ = false, listed_ = false, sorted_ = false, best_known_ = false;
     bool looked_ = false;    // tops_ speak of the row as it is
     float sums_scale_ = 0;   // and sums_ of it at this temperature; 0: of nothing

@@ -277,6 +277,30 @@ TEST_CASE("feed-forward widths of any length have the same logits, whoever round
     std::filesystem::remove(path);
 }
 
+TEST_CASE("a head's tops are those of its logits") {
+    const std::string path = (std::filesystem::temp_directory_path() /
+                              ("inlay-head-" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()) + ".gguf"))
+                                 .string();
+    std::vector<int32_t> ids;
+    for (int i = 0; i < 20; ++i) ids.push_back(i * 7 % 250);
+    for (uint32_t vocab : {250u, 256u, 260u, 1000u, 5121u}) {
+        Toy t;
+        t.type = DType::q8_0;
+        t.vocab = vocab;
+        const ToyFile f = t.build();
+        std::ofstream(path, std::ios::binary).write(f.bytes.data(), static_cast<std::streamsize>(f.bytes.size()));
+        CAPTURE(vocab);
+        TestModel m(path);
+        const Result one = m.run(ids, {.chunk = 1});
+        for (int threads = 1; threads <= 4; ++threads) {
+            CHECK(same_bits(one, m.run(ids, {.threads = threads})));
+            CHECK(same_bits(one, m.run(ids, {.threads = threads, .chunk = 3, .budget_ns = 1})));
+        }
+        CHECK(m.wrong_tops == 0);
+    }
+    std::filesystem::remove(path);
+}
+
 TEST_CASE("weights that are no numbers load, and are told when the caller asks") {
     for (DType type : {DType::f32, DType::f16, DType::q8_0}) {
         Toy t;

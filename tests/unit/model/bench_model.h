@@ -93,6 +93,9 @@ public:
             out.rows.resize(out.rows.size() + static_cast<size_t>((n - n_out) * out.width));
             for (int32_t i = 0; i < n_out; ++i) {
                 const float *row = logits ? forward.logits(i) : forward.hidden(i);
+                for (int64_t b = 0; logits && b < config.vocab; b += 256)
+                    wrong_tops += forward.tops(i)[static_cast<size_t>(b / 256)] !=
+                                  *std::max_element(row + b, row + std::min<int64_t>(b + 256, config.vocab));
                 out.rows.insert(out.rows.end(), row, row + out.width);
             }
             at += static_cast<size_t>(n);
@@ -174,6 +177,7 @@ public:
     model::Config config;
     model::Weights weights;
     int64_t pauses = 0;
+    int64_t wrong_tops = 0;  // of rows of numbers
 };
 
 inline double nmse(const float *got, const std::vector<double> &want) {

@@ -68,6 +68,7 @@ TEST_CASE("tiny models answer as transformers does in float32, whatever the chun
             CHECK(e <= 1e-8);
             if (std::getenv("INLAY_TEST_VERBOSE")) MESSAGE(name << " sequence " << i << ": NMSE " << e);
             if (!m->config.causal) continue;
+            CHECK(m->wrong_tops == 0);
             CHECK(same_bits(whole, m->run(tokens, {.chunk = 1})));
             CHECK(same_bits(whole, m->run(tokens, {.threads = 2, .chunk = 7})));
             CHECK(same_bits(whole, m->run(tokens, {.threads = 2, .budget_ns = 1})));

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <set>
 #include <string>
@@ -189,6 +190,19 @@ struct Slow {
 Stage all_stages[kStages] = {Stage::penalties, Stage::dry, Stage::top_n_sigma, Stage::top_k,       Stage::typical, Stage::top_p,
                              Stage::min_p,     Stage::xtc, Stage::temperature, Stage::epsilon, Stage::eta};
 
+// What a model's head says of its rows.
+std::vector<float> tops_of(const std::vector<float> &row) {
+    std::vector<float> out((row.size() + kBlock - 1) / kBlock, -std::numeric_limits<float>::infinity());
+    for (size_t i = 0; i < row.size(); ++i) {
+        float &top = out[i / kBlock];
+        if (std::isnan(row[i]) || row[i] == std::numeric_limits<float>::infinity())
+            top = std::numeric_limits<float>::infinity();
+        else
+            top = std::max(top, row[i]);
+    }
+    return out;
+}
+
 }  // namespace
 
 TEST_CASE("a request's own order of samplers: random orders against a sorting chain in double") {
@@ -238,7 +252,7 @@ TEST_CASE("a request's own order of samplers: random orders against a sorting ch
         for (size_t k = 0; k < n; ++k) slow.list.push_back({static_cast<double>(row[k]), static_cast<int32_t>(k)});
         int32_t want = slow.draw(i, n);
         if (!slow.sure) continue;
-        Pick got = draw(row, p, {history, slow.n_prompt}, {}, {}, i, w);
+        Pick got = draw(row, p, {history, slow.n_prompt}, {}, {}, i, w, i % 2 ? tops_of(row) : std::vector<float>());
         ++compared;
         orders.insert({p.order.begin(), p.order.end()});
         if (got.token != want && ++differ == 1) {
@@ -250,6 +264,36 @@ TEST_CASE("a request's own order of samplers: random orders against a sorting ch
     MESSAGE(compared, " draws in ", orders.size(), " orders");
     CHECK(compared > 2000);
     CHECK(differ == 0);
+}
+
+TEST_CASE("a draw from a row whose blocks' tops are known is the one without") {
+    Memory mem;
+    const size_t n = 3000;
+    Workspace w(mem, static_cast<int32_t>(n));
+    int differ = 0, numeric = 0, dead = 0;
+    for (uint64_t i = 0; i < 600; ++i) {
+        std::vector<float> row(n);
+        for (size_t k = 0; k < n; ++k) row[k] = std::floor(40 * uniform_float(philox(i, 5, k).w[0])) / 4;  // many equals
+        if (i % 10 == 3) row[i * 4 % n] = std::nanf("");
+        if (i % 10 == 6) row[i * 4 % n] = std::numeric_limits<float>::infinity();
+        if (i % 10 == 9) std::fill(row.begin(), row.end(), -std::numeric_limits<float>::infinity());
+        Params p(mem);
+        p.seed = i;
+        p.temperature = i % 3 ? 0.8f : 0;
+        p.top_k = i % 4 == 1 ? 0 : 30;
+        p.top_p = i % 5 ? 0.9f : 1;
+        p.repetition_penalty = i % 7 ? 1 : 1.5f;
+        if (i % 11 == 0) p.banned.push_back(static_cast<int32_t>(i * 4 % n));
+        if (i % 13 == 0) p.logit_bias.push_back({5, 3.0f});
+        const std::vector<int32_t> history = {1, 2, 3};
+        const Pick a = draw(row, p, {history, 1}, {}, {}, i, w), b = draw(row, p, {history, 1}, {}, {}, i, w, tops_of(row));
+        differ += a.token != b.token || a.outcome != b.outcome;
+        numeric += b.outcome == Outcome::numeric;
+        dead += b.outcome == Outcome::dead_end;
+    }
+    CHECK(differ == 0);
+    CHECK(numeric == 120);
+    CHECK(dead == 60);
 }
 
 TEST_CASE("the default order written out draws as no order does; a stage left out is off") {
