@@ -135,6 +135,9 @@ INLAY_INLINE F mulf(F a, F b) {
 INLAY_INLINE F addf(F a, F b) {
     return eachf([&](int i) { return vaddq_f32(a.q[i], b.q[i]); });
 }
+INLAY_INLINE F subf(F a, F b) {
+    return eachf([&](int i) { return vsubq_f32(a.q[i], b.q[i]); });
+}
 INLAY_INLINE F fma(F a, F b, F c) {
     return eachf([&](int i) { return vfmaq_f32(c.q[i], a.q[i], b.q[i]); });
 }
@@ -229,6 +232,8 @@ INLAY_INLINE void matrix_dot(Pair &sum, I codes, const int8_t *t0, const int8_t 
 
 // The 16-bit route of x86 (matmul_words.h) is not taken here.
 INLAY_INLINE I maddubs(I u, I) { return u; }
+INLAY_INLINE I abs8(I v) { return v; }
+INLAY_INLINE I sign8(I x, I) { return x; }
 INLAY_INLINE void widen16(const int8_t *, int16_t *) {}
 
 }  // namespace

@@ -8,8 +8,9 @@
 namespace inlay::INLAY_TIER {
 namespace {
 
-// get.operator()<Type>() is the tier's kernel. MxType: how the tier reads mxfp4, whose doubled values are too large for sums of 16 bits.
-template <class MxType, class Get>
+// get.operator()<Type>() is the tier's kernel. MxType, Iq2Type, Iq3Type: how the tier reads mxfp4, iq2_*
+// and iq3_xxs, whose values + 128 are too large for sums of 16 bits.
+template <class MxType, class Iq2Type, class Iq3Type, class Get>
 void set_matmuls(KernelTable &t, Get get) noexcept {
     t.matmul_q4_0 = get.template operator()<Q4_0>();
     t.matmul_q4_1 = get.template operator()<Q4_1>();
@@ -26,8 +27,8 @@ void set_matmuls(KernelTable &t, Get get) noexcept {
     t.matmul_mxfp4 = get.template operator()<MxType>();
     t.matmul_tq2_0 = get.template operator()<TQ2_0>();
     t.matmul_iq1_m = get.template operator()<Iq1M>();
-    t.matmul_iq2_s = get.template operator()<Iq2S>();
-    t.matmul_iq3_xxs = get.template operator()<Iq3Xxs>();
+    t.matmul_iq2_s = get.template operator()<Iq2Type>();
+    t.matmul_iq3_xxs = get.template operator()<Iq3Type>();
     t.matmul_iq3_s = get.template operator()<Iq3S>();
 }
 

@@ -62,6 +62,9 @@ INLAY_INLINE I mul16(I x, I y) { return {_mm256_mullo_epi16(x.a, y.a), _mm256_mu
 INLAY_INLINE I mul32(I x, I y) { return {_mm256_mullo_epi32(x.a, y.a), _mm256_mullo_epi32(x.b, y.b)}; }
 INLAY_INLINE I madd16(I x, I y) { return {_mm256_madd_epi16(x.a, y.a), _mm256_madd_epi16(x.b, y.b)}; }
 INLAY_INLINE I maddubs(I u, I s) { return {_mm256_maddubs_epi16(u.a, s.a), _mm256_maddubs_epi16(u.b, s.b)}; }
+INLAY_INLINE I abs8(I v) { return {_mm256_abs_epi8(v.a), _mm256_abs_epi8(v.b)}; }
+// x with the sign of y; anything where y is 0.
+INLAY_INLINE I sign8(I x, I y) { return {_mm256_sign_epi8(x.a, y.a), _mm256_sign_epi8(x.b, y.b)}; }
 INLAY_INLINE I madd_add(I acc, I a, I b) { return add32(acc, madd16(a, b)); }
 INLAY_INLINE I table16(const void *p) { return both(_mm256_broadcastsi128_si256(_mm_loadu_si128(static_cast<const __m128i *>(p)))); }
 INLAY_INLINE I lookup(I table, I index) { return {_mm256_shuffle_epi8(table.a, index.a), _mm256_shuffle_epi8(table.b, index.b)}; }
@@ -69,6 +72,7 @@ INLAY_INLINE I lookup(I table, I index) { return {_mm256_shuffle_epi8(table.a, i
 INLAY_INLINE F cvt(I v) { return {_mm256_cvtepi32_ps(v.a), _mm256_cvtepi32_ps(v.b)}; }
 INLAY_INLINE F mulf(F x, F y) { return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)}; }
 INLAY_INLINE F addf(F x, F y) { return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)}; }
+INLAY_INLINE F subf(F x, F y) { return {_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b)}; }
 INLAY_INLINE F fma(F x, F y, F z) { return {_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)}; }
 INLAY_INLINE __m128i quarter(const void *p, int i) { return _mm_loadu_si128(static_cast<const __m128i *>(p) + i); }
 INLAY_INLINE F halves(const void *p) { return {_mm256_cvtph_ps(quarter(p, 0)), _mm256_cvtph_ps(quarter(p, 1))}; }

@@ -59,6 +59,9 @@ INLAY_INLINE I mul16(I a, I b) { return _mm512_mullo_epi16(a, b); }
 INLAY_INLINE I mul32(I a, I b) { return _mm512_mullo_epi32(a, b); }
 INLAY_INLINE I madd16(I a, I b) { return _mm512_madd_epi16(a, b); }
 INLAY_INLINE I maddubs(I u, I s) { return _mm512_maddubs_epi16(u, s); }
+INLAY_INLINE I abs8(I v) { return _mm512_abs_epi8(v); }
+// x with the sign of y; anything where y is 0.
+INLAY_INLINE I sign8(I x, I y) { return _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(y), _mm512_setzero_si512(), x); }
 // A 16-entry table in every 128-bit part, looked up by nibbles.
 INLAY_INLINE I table16(const void *p) { return _mm512_broadcast_i32x4(_mm_loadu_si128(static_cast<const __m128i *>(p))); }
 INLAY_INLINE I lookup(I table, I index) { return _mm512_shuffle_epi8(table, index); }

@@ -27,7 +27,7 @@ constexpr MatmulFn *fn = matmul_words<Type, kTokens, kManyFrom>;
 
 void init_matmul_int(KernelTable &t) noexcept;
 void init_matmul_int(KernelTable &t) noexcept {
-    set_matmuls<Mxfp4>(t, []<class Type>() -> MatmulFn * { return fn<Type>; });
+    set_matmuls<Mxfp4, Iq2S, Iq3Xxs>(t, []<class Type>() -> MatmulFn * { return fn<Type>; });
 }
 
 }  // namespace inlay::neon

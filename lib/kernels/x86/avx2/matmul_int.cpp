@@ -19,7 +19,7 @@ namespace {
 
 // 16 rows x 5 tokens: 10 sums + 2 code vectors + 1 of activations + 1 of ones of 16 registers (PERFORMANCE.md 2i: 6 spill).
 constexpr int kTokens = 5;
-constexpr int kManyFrom = 10;
+constexpr int kManyFrom = 5;  // more than one tile from the panel itself (bench/kernels --tokens=3,4,5,8)
 
 template <class Type>
 constexpr MatmulFn *fn = matmul_words<Type, kTokens, kManyFrom>;
@@ -28,7 +28,7 @@ constexpr MatmulFn *fn = matmul_words<Type, kTokens, kManyFrom>;
 
 void init_matmul_int(KernelTable &t) noexcept;
 void init_matmul_int(KernelTable &t) noexcept {
-    set_matmuls<Mxfp4Words>(t, []<class Type>() -> MatmulFn * { return fn<Type>; });
+    set_matmuls<Mxfp4Words, Iq2Words, Iq3XxsWords>(t, []<class Type>() -> MatmulFn * { return fn<Type>; });
 }
 
 }  // namespace inlay::avx2

@@ -19,7 +19,7 @@ namespace {
 
 // 16 rows x 8 tokens: 8 sums + 1 code vector, as tokens come in eights; 10 gain nothing (bench/kernels).
 constexpr int kTokens = 8;
-constexpr int kManyFrom = 10;
+constexpr int kManyFrom = 5;  // as AVX2
 
 template <class Type>
 constexpr MatmulFn *fn = matmul_words<Type, kTokens, kManyFrom>;
@@ -28,7 +28,7 @@ constexpr MatmulFn *fn = matmul_words<Type, kTokens, kManyFrom>;
 
 void init_matmul_int(KernelTable &t) noexcept;
 void init_matmul_int(KernelTable &t) noexcept {
-    set_matmuls<Mxfp4Words>(t, []<class Type>() -> MatmulFn * { return fn<Type>; });
+    set_matmuls<Mxfp4Words, Iq2Words, Iq3XxsWords>(t, []<class Type>() -> MatmulFn * { return fn<Type>; });
 }
 
 }  // namespace inlay::avx512

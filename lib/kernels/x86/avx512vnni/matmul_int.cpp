@@ -32,7 +32,7 @@ void matmul(const MatmulArgs *m) noexcept {
 
 void init_matmul_int(KernelTable &t) noexcept;
 void init_matmul_int(KernelTable &t) noexcept {
-    set_matmuls<Mxfp4>(t, []<class Type>() -> MatmulFn * { return matmul<Type>; });
+    set_matmuls<Mxfp4, Iq2S, Iq3Xxs>(t, []<class Type>() -> MatmulFn * { return matmul<Type>; });
 }
 
 }  // namespace inlay::avx512vnni
