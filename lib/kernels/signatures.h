@@ -15,6 +15,8 @@ struct KernelTable {
 #define INLAY_KERNEL(name, Fn, family) Fn *name = nullptr;
 #include "kernels/kernels.def"
 #undef INLAY_KERNEL
+    // Panels that matmul_q4_k takes together for many tokens: work is best cut in multiples of them.
+    int32_t panels_q4_k = 2;
 };
 
 }  // namespace inlay::kernels

@@ -39,6 +39,9 @@ FfnCut Forward::State::ffn_cut(const Linear &gate_up, int64_t n_ff, int64_t n_to
     } else {
         // A short slice has few tokens, and panels are unpacked more often.
         c.token_step = std::min(n_tokens, std::clamp<int64_t>(most / (work * kActGroup) / 8 * 8, 16, kTokenTile));
+        // Two groups are 32 panels, of which a kernel that takes five together leaves two; of one group's sixteen it would leave six.
+        if (tensor::panels_together(k, weights.matrix(gate_up.parts[0].matrix).dtype(), c.token_step) > 2)
+            c.token_step = std::min(c.token_step, kTokenTile / 2);
         const int64_t groups = (n_ff + kActGroup - 1) / kActGroup;
         auto tiles = [&] { return (n_tokens + c.token_step - 1) / c.token_step; };
         while (groups * tiles() < wanted && c.token_step > 32) c.token_step = (c.token_step + 1) / 2;

@@ -7,12 +7,27 @@
 
 namespace inlay::model {
 
+namespace {
+
+// Where a kernel takes many panels together and rows are long, tokens give way, down to kLeastTile: a slice is some 0.5 ms at most.
+constexpr int64_t kMostWork = 7 * kSliceWork, kLeastTile = 64;
+
+}  // namespace
+
 Tiles Forward::State::make_tiles(const Linear &l, int64_t n_tokens, int64_t unit) const noexcept {
     Tiles t;
-    t.token_step = std::clamp<int64_t>(n_tokens, 1, kTokenTile);
-    t.token_tiles = (n_tokens + t.token_step - 1) / t.token_step;
-    int64_t panels = 0;
-    for (int32_t p = 0; p < l.n_parts; ++p) panels += weights.matrix(l.parts[p].matrix).n_panels();
+    int64_t panels = 0, most_tokens = kTokenTile;
+    for (int32_t p = 0; p < l.n_parts; ++p) {
+        const tensor::PackedMatrix &m = weights.matrix(l.parts[p].matrix);
+        panels += m.n_panels();
+        const int64_t work = kernels::kPanelRows * m.cols() * tensor::panels_together(k, m.dtype(), kTokenTile);
+        while (work * most_tokens > kMostWork && most_tokens > kLeastTile) most_tokens /= 2;
+    }
+    // Tiles of like size, in twelves as kernels like them: a short last one would cost more a token.
+    t.token_tiles = std::max<int64_t>(1, (n_tokens + most_tokens - 1) / most_tokens);
+    t.token_step = std::max<int64_t>(1, (n_tokens + t.token_tiles - 1) / t.token_tiles);
+    if (t.token_tiles > 1) t.token_step = std::min(most_tokens, (t.token_step + 11) / 12 * 12);
+    t.token_tiles = std::max<int64_t>(1, (n_tokens + t.token_step - 1) / t.token_step);
     const int64_t wanted = std::max<int64_t>(1, wanted_slices() / std::max<int64_t>(t.token_tiles, 1));
     for (int32_t p = 0; p < l.n_parts; ++p) {
         const tensor::PackedMatrix &m = weights.matrix(l.parts[p].matrix);
@@ -21,9 +36,12 @@ Tiles Forward::State::make_tiles(const Linear &l, int64_t n_tokens, int64_t unit
         const int64_t most = tensor::act_kind(m.dtype()) == tensor::ActKind::q8 ? kSliceWork : kSliceWork / 3;
         int64_t step = std::min(most / work, kSliceBytes / m.panel_bytes());
         step = std::clamp<int64_t>(std::min(step, panels / wanted), 1, m.n_panels());
-        if (t.token_step > 1) step += step % 2;  // kernels for many tokens take panels in pairs
+        const int64_t together = tensor::panels_together(k, m.dtype(), t.token_step);
+        step = (step + together - 1) / together * together;
         step = std::max(step / unit * unit, unit);
-        t.part[p] = {m.n_panels(), step, (m.n_panels() + step - 1) / step};
+        // An odd rest, which would be computed panel by panel, goes with the slice before.
+        const int64_t rest = m.n_panels() % step, more = rest > 0 && (unit > 1 || rest >= together || rest % 2 == 0 || m.n_panels() < step);
+        t.part[p] = {m.n_panels(), step, m.n_panels() / step + more};
         t.total += t.part[p].count * t.token_tiles;
     }
     return t;
@@ -35,7 +53,7 @@ void Forward::State::product(const Linear &l, const Tiles &tiles, int64_t slice,
     while (slice >= tiles.part[p].count * tiles.token_tiles) slice -= tiles.part[p].count * tiles.token_tiles, ++p;
     const Tiles::Part &part = tiles.part[p];
     // Neighbouring slices share their panels, which then come from the cache.
-    const int64_t panel0 = slice / tiles.token_tiles * part.step, panel1 = std::min(panel0 + part.step, part.panels);
+    const int64_t i = slice / tiles.token_tiles, panel0 = i * part.step, panel1 = part.end(i);
     const int64_t first = slice % tiles.token_tiles * tiles.token_step, n = std::min(tiles.token_step, n_tokens - first);
     const int64_t at = first * ldy + l.parts[p].column + panel0 * kernels::kPanelRows;
     multiply(weights.matrix(l.parts[p].matrix), q8, f32, token0 + first, n, panel0, panel1, y + at, ldy, add ? add + at : nullptr, worker);
@@ -64,10 +82,10 @@ Forward::State::Span Forward::State::span_of(const Linear &l, const Tiles &tiles
     int32_t p = 0;
     while (slice >= tiles.part[p].count * tiles.token_tiles) slice -= tiles.part[p].count * tiles.token_tiles, ++p;
     const Tiles::Part &part = tiles.part[p];
-    const int64_t row0 = slice / tiles.token_tiles * part.step * kernels::kPanelRows, first = slice % tiles.token_tiles * tiles.token_step;
-    const int64_t rows = weights.matrix(l.parts[p].matrix).rows();
+    const int64_t i = slice / tiles.token_tiles, first = slice % tiles.token_tiles * tiles.token_step;
+    const int64_t row0 = i * part.step * kernels::kPanelRows, row1 = part.end(i) * kernels::kPanelRows;
     return {first, std::min(tiles.token_step, n_tokens - first), l.parts[p].column + row0,
-            std::min(part.step * kernels::kPanelRows, rows - row0)};
+            std::min(row1, weights.matrix(l.parts[p].matrix).rows()) - row0};
 }
 
 void Forward::State::make_room(const Linear &l, tensor::Activations &q8, tensor::Activations &f32, int64_t n, int64_t cols) {

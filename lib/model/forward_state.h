@@ -48,7 +48,8 @@ inline constexpr int64_t kTokenTile = 256;
 // A product cut into tiles of panels x tokens.
 struct Tiles {
     struct Part {
-        int64_t panels = 0, step = 0, count = 0;  // panels in all, panels a tile, tiles along panels
+        int64_t panels = 0, step = 0, count = 0;  // panels in all, panels a tile, tiles along panels; the last takes what remains
+        int64_t end(int64_t i) const noexcept { return i + 1 == count ? panels : (i + 1) * step; }
     };
     Part part[3];
     int64_t token_step = 0, token_tiles = 0, total = 0;

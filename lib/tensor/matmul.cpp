@@ -34,6 +34,11 @@ kernels::MatmulFn *matmul_fn(const kernels::KernelTable &t, DType w) noexcept {
     }
 }
 
+int64_t panels_together(const kernels::KernelTable &t, DType w, int64_t n_tokens) noexcept {
+    if (n_tokens < 2) return 1;
+    return w == DType::q4_k && n_tokens >= kernels::kManyTokens ? t.panels_q4_k : 2;
+}
+
 void matmul_panels(const kernels::KernelTable &table, const PackedMatrix &w, const Activations &a, int64_t token0, int64_t n_tokens,
                    int64_t panel0, int64_t panel1, float *y, int64_t ldy, void *scratch, const float *add, int64_t ld_add) noexcept {
     if (panel1 <= panel0 || n_tokens <= 0) return;

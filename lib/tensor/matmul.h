@@ -17,6 +17,9 @@ inline constexpr size_t kMatmulScratch = kernels::kMatmulScratch;
 
 kernels::MatmulFn *matmul_fn(const kernels::KernelTable &table, DType weights) noexcept;
 
+// Panels that the products of so many tokens take together: work is best cut in multiples of them.
+int64_t panels_together(const kernels::KernelTable &table, DType weights, int64_t n_tokens) noexcept;
+
 // y[t][row] = sum over k w[row][k] * a[token0 + t][k] for t < n_tokens and the rows of panels [panel0, panel1).
 // y is [n_tokens, ldy] and starts at the first row of panel0; only columns of those panels are written. With `add`
 // ([n_tokens, ld_add], may be y itself) y = add + product: one f32 addition after the sum.

@@ -75,15 +75,18 @@ DType type_of(std::string_view kernel) {
 }
 
 struct Problem {
-    Problem(DType t, int64_t n_rows, int64_t n_cols, int64_t n_tokens, uint64_t seed, bool bad)
+    Problem(DType t, int64_t n_rows, int64_t n_cols, int64_t n_tokens, uint64_t seed, bool bad, bool greatest = false)
         : rows(n_rows), cols(n_cols), tokens(n_tokens), a(mem, tensor::act_kind(t), n_tokens, n_cols),
           scratch(mem, tensor::kMatmulScratch, 64, MemTag::scratch) {
         test::Random rnd(seed);
         auto file = test::random_weights(t, rows, cols, rnd);
+        if (greatest)  // codes 0 or 15 for whole rows
+            for (size_t i = 0; i < file.size(); i += 144) std::memset(&file[i + 16], rnd.word() % 2 ? 0xff : 0, 128);
         w = tensor::make_packed(mem, t, rows, cols);
         tensor::pack_rows(w, 0, rows, file.data());
         std::vector<float> x(static_cast<size_t>(tokens * cols));
         for (float &f : x) f = rnd.uniform(-2, 2) * (rnd.word() % 16 ? 1.0f : 20.0f);
+        for (size_t i = 0; greatest && i < x.size(); ++i) x[i] = i / static_cast<size_t>(cols) % 2 ? -1.0f : 1.0f;
         if (bad)  // the second token alone
             for (int64_t k = 0; k < cols; k += 129) x[static_cast<size_t>((tokens > 1) * cols + k)] = std::numeric_limits<float>::infinity();
         tensor::quantize_rows(kernels::build_table({}), x.data(), cols, 0, tokens, a);
@@ -123,7 +126,7 @@ void check(Report &r, kernels::MatmulFn *ref, kernels::MatmulFn *fn) {
     const int64_t *widths = block == 1 ? widths_1 : block == 32 ? widths_32 : widths_256;
     const int n_widths = block == 1 ? 11 : block == 32 ? 6 : 4;
     const int64_t shapes[][2] = {{1, 1},   {15, 2},  {16, 3},  {17, 5},  {33, 8},  {47, 12},  // rows, tokens
-                                 {32, 13}, {64, 16}, {35, 23}, {50, 31}, {16, 67}, {47, 85}};
+                                 {32, 13}, {64, 16}, {35, 23}, {50, 31}, {16, 67}, {47, 85}, {77, 34}, {139, 41}};
     uint64_t seed = r.seed;
     for (int i = 0; i < n_widths; ++i)
         for (auto [rows, tokens] : shapes) {
@@ -149,8 +152,15 @@ void check(Report &r, kernels::MatmulFn *ref, kernels::MatmulFn *fn) {
             compare(tokens - 1, 1, false, ", alone");  // a row does not depend on its batch
             if (tokens > 4) compare(1, tokens - 3, false, ", cut");
         }
+    if (t == DType::q4_k) {  // sums over a block as far from 0 as they can be (x86/avx512vnni/matmul_chain.h has 16 bits for them)
+        Problem p(t, 192, 512, 33, seed + 2, false, true);
+        std::vector<float> want(static_cast<size_t>(p.tokens * p.rows)), y(want);
+        p.run(ref, want.data(), p.rows, 0, p.tokens, false);
+        p.run(fn, y.data(), p.rows, 0, p.tokens, false);
+        r.same(y.data(), want.data(), want.size(), "greatest sums");
+    }
     // More tokens than the kernels keep sums of, and K longer than a stretch of any type.
-    Problem p(t, 32, block == 1 ? 1100 : 1280, 519, seed + 1, false);
+    Problem p(t, 112, block == 1 ? 1100 : 1280, 519, seed + 1, false);
     std::vector<float> want(static_cast<size_t>(p.tokens * p.rows)), y(want);
     p.run(ref, want.data(), p.rows, 0, p.tokens, false);
     p.run(fn, y.data(), p.rows, 0, p.tokens, false);

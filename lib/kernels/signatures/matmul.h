@@ -63,6 +63,9 @@ struct ActRows {
 // Rounds tokens [0, n) of x [n, ldx], cols values each, to int8 per 32. No aliasing.
 using QuantizeFn = void(const float *x, int64_t ldx, int64_t n, int64_t cols, const ActRows *out) noexcept;
 
+// So many are many to KernelTable::panels_q4_k.
+constexpr int64_t kManyTokens = 33;
+
 struct MatmulArgs {
     const uint8_t *panels;  // first panel to compute, 64-byte aligned
     int64_t panel_bytes;
