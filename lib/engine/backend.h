@@ -54,7 +54,7 @@ public:
     virtual void begin_head(int32_t first, int32_t n) = 0;
     virtual bool advance_head(uint64_t deadline_ns) = 0;
     virtual std::span<const float> logits(int32_t i) const = 0;  // i in [0, n)
-    // The greatest of each 256 of them, +Inf where one is NaN or +Inf; or nothing: the sampler looks itself.
+    // The greatest of each 256 of them, one of these +Inf where a logit is NaN or +Inf; or nothing: the sampler looks itself.
     virtual std::span<const float> tops(int32_t) const { return {}; }
     virtual int32_t max_head_rows() const noexcept = 0;
 

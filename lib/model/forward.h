@@ -68,7 +68,7 @@ public:
     void begin_head(int32_t first, int32_t n);
     bool advance_head(uint64_t deadline_ns = 0);
     const float *logits(int32_t i) const noexcept;  // [vocab], i in [0, n)
-    // The greatest of each kTopBlock of them, made with them: +Inf for a block that holds a NaN or +Inf.
+    // The greatest of each kTopBlock of them, made with them; where one of them is NaN or +Inf, some block's is +Inf.
     static constexpr int64_t kTopBlock = 256;  // of the kernel block_tops
     std::span<const float> tops(int32_t i) const noexcept;
 

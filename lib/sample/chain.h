@@ -74,7 +74,7 @@ private:
 };
 
 // `logits` has n_vocab entries and is not changed; `position` is the index that the drawn token gets in its sequence. `tops`, where who
-// made the row knows them: the greatest of each kBlock of it, +Inf for one that holds a NaN or +Inf. They save passes over the row.
+// made the row knows them: the greatest of each kBlock of it, one of these +Inf where the row holds a NaN or +Inf. They save passes over the row.
 Pick draw(std::span<const float> logits, const Params &p, const History &h, const Restriction &r, const State &s, uint64_t position, Workspace &w,
           std::span<const float> tops = {});
 

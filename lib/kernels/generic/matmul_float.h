@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // F32, F16 and BF16 weights with f32 activations, on lanes*.h: each of 16 rows is one fma chain over k, so several
 // tokens or panels run side by side to hide its latency of four cycles. A few tokens widen the weights in registers; more
-// of them take a stretch of K that was widened once, while the next panels come from memory into L2 (matmul_pair.h says why there).
+// of them take a stretch of K that was widened once, while the next panels come from memory into L2 (matmul_batch.h says why there).
 #pragma once
 
 #include "kernels/signatures.h"

@@ -398,7 +398,7 @@ void few_tokens(const MatmulArgs *m, int64_t p) {
     else if (m->n_tokens - t == 1) few_panel<Type, 1>(m, p, t);
 }
 
-// Packed bytes that are unpacked next: lines [from, to) come into L2 (matmul_pair.h says why there) while a tile computes, a share for each
+// Packed bytes that are unpacked next: lines [from, to) come into L2 (matmul_batch.h says why there) while a tile computes, a share for each
 // of its blocks; share: 2^16 / blocks, rounded up.
 struct NextLines {
     const uint8_t *at;
